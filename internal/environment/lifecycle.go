@@ -1,0 +1,131 @@
+package environment
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/berthdev/berth/internal/audit"
+	"github.com/berthdev/berth/internal/authz"
+	"github.com/berthdev/berth/internal/db"
+	"github.com/berthdev/berth/internal/run"
+	"github.com/berthdev/berth/internal/template"
+)
+
+// Deploy starts a run that makes the environment what its template version and inputs say.
+func (s *Service) Deploy(ctx context.Context, projectID, name string) (run.Run, error) {
+	return s.start(ctx, projectID, name, run.KindDeploy, authz.EnvironmentDeploy)
+}
+
+// Plan starts a run that shows what a deploy would change, and changes nothing.
+func (s *Service) Plan(ctx context.Context, projectID, name string) (run.Run, error) {
+	return s.start(ctx, projectID, name, run.KindPlan, authz.EnvironmentDeploy)
+}
+
+// Destroy starts a run that removes everything the environment made.
+func (s *Service) Destroy(ctx context.Context, projectID, name string) (run.Run, error) {
+	return s.start(ctx, projectID, name, run.KindDestroy, authz.EnvironmentDestroy)
+}
+
+// Retry redoes what did not succeed in the environment's newest deploy or destroy. When the environment was edited since,
+// retrying would leave the edit out, so a new run is started instead.
+func (s *Service) Retry(ctx context.Context, projectID, name string) (run.Run, error) {
+	if err := s.Audit.Authorize(ctx, authz.EnvironmentDeploy, projectID, audit.Object{Kind: "environment", Name: name}); err != nil {
+		return run.Run{}, err
+	}
+	e, err := s.get(ctx, s.DB, "e.project_id = $1 AND e.name = $2", projectID, name)
+	if err != nil {
+		return run.Run{}, err
+	}
+	switch {
+	case e.LastRun == nil:
+		return s.Deploy(ctx, projectID, name)
+	case e.LastRun.Kind == run.KindDeploy && e.edited():
+		return s.Deploy(ctx, projectID, name)
+	}
+	return s.Runs.Retry(ctx, e.LastRun.ID)
+}
+
+// edited reports whether a deploy now would use something else than the newest one did.
+func (e Environment) edited() bool {
+	return e.DeployedVersionID != e.Template.VersionID || !template.SameInputs(e.Inputs, e.DeployedInputs)
+}
+
+func (s *Service) start(ctx context.Context, projectID, name string, kind run.Kind, p authz.Permission) (run.Run, error) {
+	if err := s.Audit.Authorize(ctx, p, projectID, audit.Object{Kind: "environment", Name: name}); err != nil {
+		return run.Run{}, err
+	}
+	var r run.Run
+	err := s.DB.Tx(ctx, func(tx *db.Tx) error {
+		e, err := s.lock(ctx, tx, projectID, name)
+		if err != nil {
+			return err
+		}
+		if e.Status.Busy() {
+			return ErrBusy
+		}
+		if kind == run.KindDestroy && (e.Status == StatusDraft || e.Status == StatusDestroyed) {
+			return ErrNothing
+		}
+		if r, err = s.createRun(ctx, tx, e, kind); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, e, "environment."+string(kind), nil, map[string]any{"run": r.Number})
+	})
+	return r, err
+}
+
+func (s *Service) createRun(ctx context.Context, tx *db.Tx, e Environment, kind run.Kind) (run.Run, error) {
+	version, err := s.Templates.ByID(ctx, tx, e.Template.VersionID)
+	if err != nil {
+		return run.Run{}, err
+	}
+	if kind != run.KindDestroy {
+		// The version may have been disabled, and its rules tightened, since the draft was saved.
+		if err := s.Templates.ValidateInputs(ctx, version, e.Inputs); err != nil {
+			return run.Run{}, err
+		}
+	}
+	number, err := nextRun(ctx, tx, e.ID)
+	if err != nil {
+		return run.Run{}, err
+	}
+	inputs, err := json.Marshal(e.Inputs)
+	if err != nil {
+		return run.Run{}, fmt.Errorf("writing the inputs of environment %s: %w", e.Name, err)
+	}
+	in := run.CreateInput{Number: number, Kind: kind, Snapshot: run.Snapshot{
+		EnvironmentID: string(e.ID), EnvironmentName: e.Name, UniqueName: e.UniqueName, ProjectID: e.ProjectID,
+		ProjectName: e.ProjectName, OwnerEmail: e.OwnerEmail, TemplateVersionID: e.Template.VersionID, Inputs: inputs,
+	}}
+	for _, n := range version.Nodes {
+		in.Nodes = append(in.Nodes, run.Node{Name: n.Name, DependsOn: n.DependsOn})
+	}
+	r, err := s.Runs.Create(ctx, tx, in)
+	if err != nil || kind == run.KindPlan {
+		return r, err
+	}
+	if _, err = tx.ExecContext(ctx, `UPDATE environments SET last_run_id = $2, updated_at = $3 WHERE id = $1`,
+		e.ID, r.ID, db.Micros(tx.Now())); err != nil {
+		return r, fmt.Errorf("saving environment %s: %w", e.Name, err)
+	}
+	if kind == run.KindDeploy {
+		_, err = tx.ExecContext(ctx, `UPDATE environments SET deployed_inputs = inputs, deployed_version_id = template_version_id WHERE id = $1`, e.ID)
+		if err != nil {
+			return r, fmt.Errorf("saving environment %s: %w", e.Name, err)
+		}
+	}
+	return r, nil
+}
+
+// since says when the status that follows from r began.
+func since(r *RunRef) time.Time {
+	switch {
+	case !r.FinishedAt.IsZero():
+		return r.FinishedAt
+	case !r.StartedAt.IsZero():
+		return r.StartedAt
+	}
+	return r.CreatedAt
+}

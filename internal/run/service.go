@@ -1,0 +1,224 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"gocloud.dev/blob"
+
+	"github.com/berthdev/berth/internal/audit"
+	"github.com/berthdev/berth/internal/authz"
+	"github.com/berthdev/berth/internal/db"
+	"github.com/berthdev/berth/internal/event"
+	"github.com/berthdev/berth/internal/secret"
+)
+
+// Deps is what a Service works with.
+type Deps struct {
+	DB      *db.DB
+	Audit   *audit.Service
+	Keyring *secret.Keyring
+	Blobs   *blob.Bucket // holds logs of ended attempts
+	Logger  *slog.Logger
+}
+
+// Service keeps runs. Its methods authorise themselves, but for those marked internal.
+type Service struct {
+	Deps
+
+	mu      sync.Mutex
+	wake    chan struct{}
+	stopped map[stepAttempt]chan struct{} // closed when a running step of this process is to stop
+}
+
+type stepAttempt struct {
+	step    StepID
+	attempt int
+}
+
+// New returns a Service.
+func New(d Deps) *Service {
+	return &Service{Deps: d, wake: make(chan struct{}, 1), stopped: map[stepAttempt]chan struct{}{}}
+}
+
+// Snapshot is everything about an environment that a run's steps are carried out with. It is taken when the run is
+// created, so a later edit of the environment does not reach a run that has started.
+type Snapshot struct {
+	EnvironmentID     string          `json:"environment_id"`
+	EnvironmentName   string          `json:"environment_name"`
+	UniqueName        string          `json:"unique_name"`
+	ProjectID         string          `json:"project_id"`
+	ProjectName       string          `json:"project_name"`
+	OwnerEmail        string          `json:"owner_email"`
+	TemplateVersionID string          `json:"template_version_id"`
+	Inputs            json.RawMessage `json:"inputs"` // as package template reads them
+}
+
+// Node is a resource of an environment's graph.
+type Node struct {
+	Name      string
+	DependsOn []string // names of nodes
+}
+
+// CreateInput describes a run to create.
+type CreateInput struct {
+	Number   int
+	Kind     Kind
+	Snapshot Snapshot
+	Nodes    []Node
+}
+
+// Create starts a run: it is queued when the transaction commits. It is internal: package environment authorises.
+// Deploy makes a step for each node, and one that destroys each resource that has left the graph; destroy makes one for
+// each resource that was ever applied, in reverse order; plan makes one for each node whose dependencies exist.
+func (s *Service) Create(ctx context.Context, tx *db.Tx, in CreateInput) (Run, error) {
+	who := authz.From(ctx)
+	r := Run{
+		ID: ID(db.NewID("run")), EnvironmentID: in.Snapshot.EnvironmentID, ProjectID: in.Snapshot.ProjectID,
+		Number: in.Number, Kind: in.Kind, Status: StatusQueued, CreatedBy: who.UserID, CreatedByEmail: who.Email,
+	}
+	existing, err := listResources(ctx, tx, r.EnvironmentID)
+	if err != nil {
+		return Run{}, err
+	}
+	known := map[string]Resource{}
+	for _, o := range existing {
+		known[o.Name] = o
+	}
+	for _, n := range in.Nodes {
+		if _, ok := known[n.Name]; !ok {
+			o, err := s.newResource(ctx, tx, r.EnvironmentID, n.Name)
+			if err != nil {
+				return Run{}, err
+			}
+			known[n.Name] = o
+		}
+	}
+	r.Steps = buildSteps(r.ID, in.Kind, in.Nodes, known)
+	r, cmds, err := Next(r, Created{}, tx.Now())
+	if err != nil {
+		return Run{}, err
+	}
+	plain, err := json.Marshal(in.Snapshot)
+	if err != nil {
+		return Run{}, fmt.Errorf("writing the snapshot of run %s: %w", r.ID, err)
+	}
+	sealed, err := s.Keyring.Seal(plain, []byte(r.ID))
+	if err != nil {
+		return Run{}, fmt.Errorf("sealing the snapshot of run %s: %w", r.ID, err)
+	}
+	if err := insertRun(ctx, tx, r, in, sealed); err != nil {
+		return Run{}, err
+	}
+	s.obey(tx, cmds)
+	return r, appendRunEvent(ctx, tx, r, "run.created", nil)
+}
+
+func (s *Service) newResource(ctx context.Context, tx *db.Tx, environmentID, name string) (Resource, error) {
+	_, wrapped, err := s.Keyring.NewDataKey()
+	if err != nil {
+		return Resource{}, fmt.Errorf("making a key for resource %s: %w", name, err)
+	}
+	o := Resource{ID: ResourceID(db.NewID("res")), EnvironmentID: environmentID, Name: name, Status: ResourceNew, dataKey: wrapped}
+	return o, insertResource(ctx, tx, o)
+}
+
+// transition applies one event to a run and saves the outcome, in tx.
+func (s *Service) transition(ctx context.Context, tx *db.Tx, id ID, ev Event) (Run, error) {
+	before, err := lockRun(ctx, tx, id)
+	if err != nil {
+		return Run{}, err
+	}
+	after, cmds, err := Next(before, ev, tx.Now())
+	if err != nil {
+		return Run{}, err
+	}
+	if err := saveTransition(ctx, tx, before, after); err != nil {
+		return Run{}, err
+	}
+	s.obey(tx, cmds)
+	return after, appendChanges(ctx, tx, before, after)
+}
+
+// obey carries out the state machine's commands once tx has committed. Other processes learn of them from the events.
+func (s *Service) obey(tx *db.Tx, cmds []Command) {
+	tx.AfterCommit(func() {
+		for _, c := range cmds {
+			switch c := c.(type) {
+			case Wake:
+				s.signal()
+			case Stop:
+				s.requestStop(c.Step, c.Attempt)
+			case Finish:
+			}
+		}
+	})
+}
+
+func (s *Service) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // somebody will look anyway
+	}
+}
+
+func (s *Service) requestStop(step StepID, attempt int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.stopped[stepAttempt{step, attempt}]; ok {
+		select {
+		case <-c:
+		default:
+			close(c)
+		}
+	}
+}
+
+// stopRequests returns a channel that is closed when the attempt is to stop, and a function that forgets it.
+func (s *Service) stopRequests(step StepID, attempt int) (<-chan struct{}, func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := stepAttempt{step, attempt}
+	c := make(chan struct{})
+	s.stopped[key] = c
+	return c, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.stopped, key)
+	}
+}
+
+func appendRunEvent(ctx context.Context, tx *db.Tx, r Run, kind string, data any) error {
+	return appendEvent(ctx, tx, r, "", kind, data)
+}
+
+func appendEvent(ctx context.Context, tx *db.Tx, r Run, step StepID, kind string, data any) error {
+	text, err := json.Marshal(data)
+	if err != nil {
+		return fmt.Errorf("writing an event: %w", err)
+	}
+	return event.Append(ctx, tx, event.Event{
+		Kind: kind, ProjectID: r.ProjectID, EnvironmentID: r.EnvironmentID, RunID: string(r.ID), StepID: string(step), Data: text,
+	})
+}
+
+// appendChanges writes an event for each step, and for the run, whose status differs.
+func appendChanges(ctx context.Context, tx *db.Tx, before, after Run) error {
+	for i := range after.Steps {
+		if b, a := before.Steps[i], after.Steps[i]; b.Status != a.Status {
+			if err := appendEvent(ctx, tx, after, a.ID, "step."+string(a.Status), nil); err != nil {
+				return err
+			}
+		}
+	}
+	if before.Status != after.Status {
+		return appendRunEvent(ctx, tx, after, "run."+string(after.Status), nil)
+	}
+	if before.CancelRequested != after.CancelRequested {
+		return appendRunEvent(ctx, tx, after, "run.cancel_requested", nil)
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package run
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/berthdev/berth/internal/db"
+	"github.com/berthdev/berth/internal/runner"
+)
+
+// keptStates is how many versions of a resource's state are kept.
+const keptStates = 30
+
+// saveState stores a state version, compressed and sealed, and makes it the resource's newest.
+func (s *Service) saveState(ctx context.Context, tx *db.Tx, st Step, version runner.StateVersion, plain []byte) error {
+	sealed, err := s.seal(plain, string(st.ResourceID))
+	if err != nil {
+		return err
+	}
+	id := db.NewID("state")
+	_, err = tx.ExecContext(ctx, `INSERT INTO states (id, resource_id, step_id, attempt, serial, content, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		id, st.ResourceID, st.ID, st.Attempt, int64(version.Serial), sealed, db.Micros(tx.Now())) //nolint:gosec // serials are small
+	if err != nil {
+		return fmt.Errorf("saving a state of resource %s: %w", st.Resource, err)
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE resources SET state_id = $2, object_count = $3 WHERE id = $1`, st.ResourceID, id, version.Resources)
+	if err != nil {
+		return fmt.Errorf("making a state of resource %s current: %w", st.Resource, err)
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM states WHERE resource_id = $1 AND id NOT IN (
+		SELECT id FROM states WHERE resource_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2)`, st.ResourceID, keptStates)
+	if err != nil {
+		return fmt.Errorf("removing old states of resource %s: %w", st.Resource, err)
+	}
+	return nil
+}
+
+func (s *Service) openState(ctx context.Context, q db.Querier, o Resource) ([]byte, error) {
+	var sealed []byte
+	if err := q.QueryRowContext(ctx, `SELECT content FROM states WHERE id = $1`, o.stateID).Scan(&sealed); err != nil {
+		return nil, fmt.Errorf("loading the state of resource %s: %w", o.Name, err)
+	}
+	return s.open(sealed, string(o.ID))
+}
+
+// seal compresses and encrypts what may be large. owner ties the result to one object.
+func (s *Service) seal(plain []byte, owner string) ([]byte, error) {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return nil, fmt.Errorf("starting compression: %w", err)
+	}
+	defer enc.Close() //nolint:errcheck // nothing is buffered
+	sealed, err := s.Keyring.Seal(enc.EncodeAll(plain, nil), []byte(owner))
+	if err != nil {
+		return nil, fmt.Errorf("sealing something of %s: %w", owner, err)
+	}
+	return sealed, nil
+}
+
+func (s *Service) open(sealed []byte, owner string) ([]byte, error) {
+	packed, err := s.Keyring.Open(sealed, []byte(owner))
+	if err != nil {
+		return nil, fmt.Errorf("opening something of %s: %w", owner, err)
+	}
+	return unpack(packed)
+}
