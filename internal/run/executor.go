@@ -26,9 +26,9 @@ const (
 
 // ExecutorDeps is what an Executor works with.
 type ExecutorDeps struct {
-	Runs     *Service
-	Runner   *runner.Local
-	Prepare  Preparer
+	Runs    *Service
+	Runner  *runner.Local
+	Prepare Preparer
 	// Owner names this machine in leases. It must stay the same when the server is restarted on the same data
 	// directory, so that it adopts its own steps.
 	Owner   string

@@ -35,7 +35,7 @@ type Resource struct {
 	InDoubt   []InDoubt
 	UpdatedAt time.Time
 
-	appliedRunID ID     // the run whose code and inputs were last applied, or tried
+	appliedRunID ID // the run whose code and inputs were last applied, or tried
 	stateID      string
 	outputs      []byte // sealed
 	endpoint     string // the output of this name, when it is an address
