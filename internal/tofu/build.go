@@ -137,13 +137,16 @@ func (j *buildJob) fetchModules(ctx context.Context) error {
 	var fetched int64
 	var output strings.Builder
 	packages, err := j.goCommand(ctx, []string{"list", "-mod=readonly", "-deps", "-f", listFormat, j.recipe.Package}, func(line string) {
-		if what, ok := strings.CutPrefix(line, "go: downloading "); ok {
+		switch what, ok := strings.CutPrefix(line, "go: downloading "); {
+		case ok:
 			fetched++
 			j.track.current.Total = max(missing, fetched)
 			j.track.advance(fetched, what)
-			return
+		case line == "": // a second has passed
+			j.track.send()
+		default:
+			output.WriteString(line + "\n")
 		}
-		output.WriteString(line + "\n")
 	})
 	if err != nil {
 		return classify(j.problem(), err, output.String())
@@ -167,20 +170,32 @@ func (j *buildJob) compile(ctx context.Context, out string) error {
 	args = append(args, "-o", out, j.recipe.Package)
 	var output strings.Builder
 	_, err := j.goCommand(ctx, args, func(line string) {
-		done, known := j.graph.started(line)
-		switch {
-		case !known:
-			output.WriteString(line + "\n")
-		case line == j.recipe.Package:
-			j.track.stage(StageLinking, "", 0, "")
-		default:
+		switch done, known := j.graph.started(line); {
+		case known:
 			j.track.advance(done, line)
+		case line == "": // a second has passed
+			j.beat()
+		default:
+			output.WriteString(line + "\n")
 		}
 	})
 	if err != nil {
 		return classify(j.problem(), err, output.String())
 	}
 	return nil
+}
+
+// beat reports again, so that everybody sees that a long step is still under way, and notices the linker, of which go
+// says nothing: it writes the executable into a folder of that name.
+func (j *buildJob) beat() {
+	if j.track.current.Stage == StageCompiling {
+		linking, _ := filepath.Glob(filepath.Join(j.staged, "work", "go-build*", "b001", "exe"))
+		if len(linking) > 0 {
+			j.track.stage(StageLinking, "", 0, "")
+			return
+		}
+	}
+	j.track.send()
 }
 
 // verify starts the new binary. A provider refuses to run by itself, which shows that it starts.
@@ -211,8 +226,8 @@ func (j *buildJob) verify(ctx context.Context, out string) error {
 	return classify(j.problem(), fmt.Errorf("starting the new provider: %w", err), string(output))
 }
 
-// goCommand runs the go command in the nested module and returns its standard output; each line of its standard error goes
-// to onLine as it comes.
+// goCommand runs the go command in the nested module and returns its standard output. Each line of its standard error
+// goes to onLine as it comes, and an empty one each second.
 func (j *buildJob) goCommand(ctx context.Context, args []string, onLine func(string)) (string, error) {
 	cmd := exec.CommandContext(ctx, j.goTool.Path, args...)
 	cmd.Dir = j.recipe.dir
@@ -224,20 +239,41 @@ func (j *buildJob) goCommand(ctx context.Context, args []string, onLine func(str
 	cmd.Stdout = &stdout
 	reader, writer := io.Pipe()
 	cmd.Stderr = writer
-	var lines sync.WaitGroup
-	lines.Go(func() {
-		scanner := bufio.NewScanner(reader)
-		scanner.Buffer(nil, 1<<20)
-		for scanner.Scan() {
-			onLine(scanner.Text())
+	lines := make(chan string)
+	var readers sync.WaitGroup
+	readers.Go(func() { readLines(reader, lines) })
+	readers.Go(func() {
+		ticker := time.NewTicker(beatInterval)
+		defer ticker.Stop()
+		for open := true; open; {
+			var line string
+			select {
+			case line, open = <-lines:
+				if line != "" {
+					onLine(line)
+				}
+			case <-ticker.C:
+				onLine("")
+			}
 		}
-		_, _ = io.Copy(io.Discard, reader) // an overlong line must not block the compiler
 	})
 	err := runGuarded(cmd)
 	_ = writer.Close()
-	lines.Wait()
+	readers.Wait()
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
 	return stdout.String(), err
+}
+
+const beatInterval = time.Second
+
+func readLines(r io.Reader, lines chan<- string) {
+	defer close(lines)
+	scanner := bufio.NewScanner(r)
+	scanner.Buffer(nil, 1<<20)
+	for scanner.Scan() {
+		lines <- scanner.Text()
+	}
+	_, _ = io.Copy(io.Discard, r) // an overlong line must not block the compiler
 }

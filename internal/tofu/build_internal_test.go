@@ -17,10 +17,10 @@ func TestBuildReportsAndInstalls(t *testing.T) {
 	t.Parallel()
 	checkout, cacheDir := fakeCheckout(t), t.TempDir()
 	m := newTestManager(t, Config{Checkout: checkout, CacheDir: cacheDir, Providers: ProvidersFromMirror})
-	var stages []Stage
+	var stages []Stage // without linking, which is over before it can be seen here
 	var packages int64
 	toolchain, err := m.Install(t.Context(), func(p Progress) {
-		if p.Tool == "tofu" && (len(stages) == 0 || stages[len(stages)-1] != p.Stage) {
+		if p.Tool == "tofu" && (len(stages) == 0 || stages[len(stages)-1] != p.Stage) && p.Stage != StageLinking {
 			stages = append(stages, p.Stage)
 		}
 		if p.Stage == StageCompiling {
@@ -33,7 +33,7 @@ func TestBuildReportsAndInstalls(t *testing.T) {
 	sum, _, err := hashFile(toolchain.Tofu.Path)
 	require.NoError(t, err)
 	require.Equal(t, sum, toolchain.Tofu.SHA256)
-	require.Equal(t, []Stage{StageLooking, StageFetchingModules, StageCompiling, StageLinking, StageVerifying, StageInstalling}, stages)
+	require.Equal(t, []Stage{StageLooking, StageFetchingModules, StageCompiling, StageVerifying, StageInstalling}, stages)
 	require.Greater(t, packages, int64(10), "the standard library's packages count too")
 	require.Empty(t, unfinished(t, cacheDir))
 

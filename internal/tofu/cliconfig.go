@@ -60,7 +60,5 @@ func (c CLIConfig) WriteFile(path string) error {
 	return nil
 }
 
-// quote writes a string of the configuration language, in which "${" would begin an interpolation.
-func quote(s string) string {
-	return strings.ReplaceAll(strconv.Quote(s), "${", "$${")
-}
+// quote writes a string of this file's language, which interpolates nothing: "${" stands for itself (tried).
+func quote(s string) string { return strconv.Quote(s) }

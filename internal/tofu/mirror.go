@@ -135,6 +135,9 @@ func SandboxOnlyProviders(dataDir string) ([]string, error) {
 	}
 	var marked []string
 	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			continue // OpenTofu's own lock file beside the package
+		}
 		only, err := SandboxOnly(path) // follows the link init made
 		if err != nil {
 			return nil, err
