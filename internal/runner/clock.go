@@ -1,6 +1,14 @@
 package runner
 
-import "golang.org/x/sys/unix"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Instant is a reading of the machine's boot clock, which runs on during suspend, is never set, and is the same in
+// every process of the machine. Leases are measured with it.
+type Instant int64
 
 // Now reads the boot clock.
 func Now() Instant {
@@ -10,3 +18,9 @@ func Now() Instant {
 	}
 	return Instant(ts.Nano())
 }
+
+// Add returns the instant d later.
+func (i Instant) Add(d time.Duration) Instant { return i + Instant(d) }
+
+// Sub returns the time from j to i.
+func (i Instant) Sub(j Instant) time.Duration { return time.Duration(i - j) }

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"encoding/json"
 	"time"
 )
 
@@ -46,13 +47,13 @@ const (
 
 // Started is the first record.
 type Started struct {
-	StepID     string `json:"step_id"`
-	Attempt    int    `json:"attempt"`
-	Action     Action `json:"action"`
-	PID        int    `json:"pid"`
-	Tool       string `json:"tool"` // "tofu 1.12.6"
-	Isolation  string `json:"isolation"` // what could be had: "mount namespace, cgroup", "none"
-	BundleHash string `json:"bundle"`
+	StepID    string `json:"step_id"`
+	Attempt   int    `json:"attempt"`
+	Action    Action `json:"action"`
+	PID       int    `json:"pid"`
+	Tool      string `json:"tool"`      // "tofu 1.12.6"
+	Isolation string `json:"isolation"` // what could be had: "mount namespace, cgroup", "none"
+	Bundle    string `json:"bundle"`    // digest
 }
 
 // Phase is a part of a step's work that pages show.
@@ -139,6 +140,9 @@ type JournalEntry struct {
 	ID      string       `json:"id,omitempty"`
 	// SealedID holds the id instead of ID when the id contains a known secret.
 	SealedID []byte `json:"sealed_id,omitempty"`
+	// PriorID is, for the start of a creation, the id of the object that the state held under the address then: the
+	// one being replaced.
+	PriorID string `json:"prior_id,omitempty"`
 	// Provider is the short name of the provider, "aws".
 	Provider string `json:"provider,omitempty"`
 }
@@ -241,9 +245,9 @@ type SealedFile struct {
 
 // Output is one output value of the root module.
 type Output struct {
-	Value     []byte `json:"value"` // JSON
-	Type      []byte `json:"type"`  // JSON
-	Sensitive bool   `json:"sensitive"`
+	Value     json.RawMessage `json:"value"`
+	Type      json.RawMessage `json:"type"`
+	Sensitive bool            `json:"sensitive"`
 }
 
 // Status is how a step ended.

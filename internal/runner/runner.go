@@ -8,10 +8,7 @@
 // it hands back records, a log and sealed files. It decides nothing about what happens next.
 package runner
 
-import (
-	"log/slog"
-	"time"
-)
+import "log/slog"
 
 // Config says where a Local keeps its files and how it isolates steps. All directories must be absolute.
 type Config struct {
@@ -41,13 +38,3 @@ type Config struct {
 type Local struct {
 	cfg Config
 }
-
-// Instant is a reading of the machine's boot clock, which runs on during suspend, is never set, and is the same in
-// every process of the machine. Leases are measured with it.
-type Instant int64
-
-// Add returns the instant d later.
-func (i Instant) Add(d time.Duration) Instant { return i + Instant(d) }
-
-// Sub returns the time from j to i.
-func (i Instant) Sub(j Instant) time.Duration { return time.Duration(i - j) }
