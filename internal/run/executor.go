@@ -193,10 +193,10 @@ func (e *Executor) carry(ctx context.Context, st Step) error {
 // refuse ends a step that could not be started. What a user can do something about is told as it is; anything else is
 // logged and told in general terms.
 func (e *Executor) refuse(ctx context.Context, st Step, cause error) error {
-	message := fault.Message(cause)
-	if fault.KindOf(cause) == fault.Internal {
-		e.Logger.ErrorContext(ctx, "starting a step", "step", st.ID, "error", cause)
-		message = "The step could not be started because of an internal error; the server's log tells more under this step's id " + string(st.ID) + "."
+	e.Logger.ErrorContext(ctx, "starting a step", "step", st.ID, "error", cause)
+	message := "The step could not be started because of an internal error; the server's log tells more under this step's id " + string(st.ID) + "."
+	if known, ok := fault.As(cause); ok && known.Kind != fault.Internal {
+		message = known.Message
 	}
 	return e.Runs.DB.Tx(ctx, func(tx *db.Tx) error {
 		_, err := e.Runs.transition(ctx, tx, st.RunID, StepFinished{Step: st.ID, Attempt: st.Attempt, Outcome: StepFailed, Error: message})

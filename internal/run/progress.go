@@ -122,8 +122,8 @@ func (s *Service) load(ctx context.Context, st Step) (PrepareInput, error) {
 	if in.Snapshot, err = s.openSnapshot(ctx, source); err != nil {
 		return in, err
 	}
-	if in.DataKey, err = s.Keyring.Unwrap(in.Resource.dataKey); err != nil {
-		return in, fmt.Errorf("unwrapping the key of resource %s: %w", in.Resource.Name, err)
+	if in.DataKey, err = s.Keyring.Open(in.Resource.dataKey, []byte(in.Resource.ID)); err != nil {
+		return in, fmt.Errorf("opening the key of resource %s: %w", in.Resource.Name, err)
 	}
 	if in.Resource.stateID != "" {
 		if in.State, err = s.openState(ctx, s.DB, in.Resource); err != nil {

@@ -2,9 +2,11 @@ package run
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"gocloud.dev/blob"
@@ -13,6 +15,7 @@ import (
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/event"
+	"github.com/berthdev/berth/internal/runner"
 	"github.com/berthdev/berth/internal/secret"
 )
 
@@ -21,7 +24,8 @@ type Deps struct {
 	DB      *db.DB
 	Audit   *audit.Service
 	Keyring *secret.Keyring
-	Blobs   *blob.Bucket // holds logs of ended attempts
+	Blobs   *blob.Bucket  // holds logs of ended attempts
+	Runner  *runner.Local // has the logs of attempts that are going on
 	Logger  *slog.Logger
 }
 
@@ -118,13 +122,20 @@ func (s *Service) Create(ctx context.Context, tx *db.Tx, in CreateInput) (Run, e
 }
 
 func (s *Service) newResource(ctx context.Context, tx *db.Tx, environmentID, name string) (Resource, error) {
-	_, wrapped, err := s.Keyring.NewDataKey()
-	if err != nil {
+	o := Resource{ID: ResourceID(db.NewID("res")), EnvironmentID: environmentID, Name: name, Status: ResourceNew}
+	key := make([]byte, dataKeySize)
+	if _, err := rand.Read(key); err != nil {
 		return Resource{}, fmt.Errorf("making a key for resource %s: %w", name, err)
 	}
-	o := Resource{ID: ResourceID(db.NewID("res")), EnvironmentID: environmentID, Name: name, Status: ResourceNew, dataKey: wrapped}
+	var err error
+	if o.dataKey, err = s.Keyring.Seal(key, []byte(o.ID)); err != nil {
+		return Resource{}, fmt.Errorf("sealing the key of resource %s: %w", name, err)
+	}
 	return o, insertResource(ctx, tx, o)
 }
+
+// dataKeySize is the size of the key with which a runner seals what it writes about a resource.
+const dataKeySize = 32
 
 // transition applies one event to a run and saves the outcome, in tx.
 func (s *Service) transition(ctx context.Context, tx *db.Tx, id ID, ev Event) (Run, error) {
@@ -141,6 +152,12 @@ func (s *Service) transition(ctx context.Context, tx *db.Tx, id ID, ev Event) (R
 	}
 	s.obey(tx, cmds)
 	return after, appendChanges(ctx, tx, before, after)
+}
+
+// Applied reports whether anything of an environment may exist. It is internal.
+func (s *Service) Applied(ctx context.Context, q db.Querier, environmentID string) (bool, error) {
+	resources, err := listResources(ctx, q, environmentID)
+	return slices.ContainsFunc(resources, Resource.applied), err
 }
 
 // obey carries out the state machine's commands once tx has committed. Other processes learn of them from the events.

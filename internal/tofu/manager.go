@@ -32,19 +32,19 @@ type Config struct {
 	LookPath func(string) (string, error)
 }
 
-// State is where the manager stands as a whole.
-type State string
+// Readiness is where the manager stands as a whole.
+type Readiness string
 
 const (
-	StateIdle    State = "idle"
-	StateWorking State = "working"
-	StateReady   State = "ready"
-	StateFailed  State = "failed"
+	StateIdle    Readiness = "idle"
+	StateWorking Readiness = "working"
+	StateReady   Readiness = "ready"
+	StateFailed  Readiness = "failed"
 )
 
 // Snapshot is what pages and /readyz show. It is a copy and may be kept.
 type Snapshot struct {
-	State State `json:"state"`
+	State Readiness `json:"state"`
 	// Tools holds the latest progress of each tool that is or was worked on, in order of their start.
 	Tools     []Progress `json:"tools,omitempty"`
 	Toolchain *Toolchain `json:"toolchain,omitempty"`
