@@ -1,0 +1,58 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/berthdev/berth/internal/authz"
+)
+
+// routes is every operation of the API.
+func (s *server) routes() []route {
+	const (
+		get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
+
+		prj = "/projects/{project}"
+		env = prj + "/environments/{environment}"
+		rn  = env + "/runs/{number}"
+	)
+	return []route{
+		op(post, "/sessions", "", "sessions", "Sign in", (*server).signIn),
+		op(del, "/sessions/current", "", "sessions", "Sign out", (*server).signOut),
+		op(get, "/me", "", "sessions", "The signed-in user and their roles", (*server).me),
+
+		op(post, "/users", authz.UserWrite, "users", "Create a user", (*server).createUser),
+		op(put, "/users/{email}/password", authz.UserWrite, "users", "Reset a user's password", (*server).resetPassword),
+
+		op(get, "/projects", authz.ProjectRead, "projects", "List your projects", (*server).listProjects),
+		op(post, "/projects", authz.ProjectCreate, "projects", "Create a project", (*server).createProject),
+		op(post, prj+"/grants", authz.MemberWrite, "projects", "Give a role in a project", (*server).grant),
+		op(get, prj+"/audit", authz.AuditRead, "projects", "List who did what, newest first", (*server).listAudit),
+
+		op(get, prj+"/templates", authz.TemplateRead, "templates", "List environment templates", (*server).listTemplates),
+		op(get, prj+"/templates/{template}/versions/{version}", authz.TemplateRead, "templates", "Show a version and the inputs it asks for", (*server).getTemplate),
+		stream(prj+"/templates/{template}/versions/{version}/source", authz.TemplateSourceRead, "templates",
+			"Download the code behind a version (.tar.zst of each resource)", "application/zstd", (*server).templateSource),
+
+		op(get, prj+"/contexts", authz.ContextRead, "contexts", "List config contexts", (*server).listContexts),
+		op(put, prj+"/contexts/{name}", authz.ContextWrite, "contexts", "Create or change a config context", (*server).setContext),
+
+		op(get, prj+"/environments", authz.EnvironmentRead, "environments", "List environments", (*server).listEnvironments),
+		op(post, prj+"/environments", authz.EnvironmentCreate, "environments", "Create an environment, a draft", (*server).createEnvironment),
+		op(get, env, authz.EnvironmentRead, "environments", "Show an environment", (*server).getEnvironment),
+		op(patch, env, authz.EnvironmentUpdate, "environments", "Change an environment", (*server).updateEnvironment),
+		op(del, env, authz.EnvironmentDelete, "environments", "Delete a draft or a destroyed environment", (*server).deleteEnvironment),
+		op(post, env+"/deploy", authz.EnvironmentDeploy, "environments", "Start a deploy", (*server).deploy),
+		op(post, env+"/plan", authz.EnvironmentDeploy, "environments", "Start a plan, which changes nothing", (*server).plan),
+		op(post, env+"/retry", authz.EnvironmentDeploy, "environments", "Redo what did not succeed", (*server).retry),
+		op(post, env+"/destroy", authz.EnvironmentDestroy, "environments", "Start a destroy", (*server).destroy),
+		op(get, env+"/outputs", authz.OutputRead, "environments", "Show outputs, by resource", (*server).outputs),
+		stream(env+"/resources/{resource}/state", authz.StateRead, "environments", "Download a resource's state", "application/json", (*server).state),
+
+		op(get, env+"/runs", authz.RunRead, "runs", "List runs, newest first", (*server).listRuns),
+		op(get, rn, authz.RunRead, "runs", "Show a run", (*server).getRun),
+		op(get, rn+"/plan", authz.RunRead, "runs", "Show what a plan found", (*server).getPlan),
+		op(post, rn+"/cancel", authz.RunCancel, "runs", "Ask a run to stop", (*server).cancel),
+		stream(rn+"/log", authz.RunLogRead, "runs", "Read a step's log from a byte offset", "text/plain; charset=utf-8", (*server).log),
+		stream(rn+"/events", authz.RunRead, "runs", "Follow a run: server-sent events, each the whole run", "text/event-stream", (*server).runEvents),
+	}
+}
