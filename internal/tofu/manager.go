@@ -22,9 +22,9 @@ type Config struct {
 	CacheDir string
 	// Checkout is the root of the source checkout; empty looks above the working directory and the executable.
 	Checkout string
-	// NoDownload and NoBuild switch these ways off.
-	NoDownload, NoBuild bool
-	Site                DownloadSite
+	// NoPath, NoDownload and NoBuild switch these ways to OpenTofu off.
+	NoPath, NoDownload, NoBuild bool
+	Site                        DownloadSite
 	// Registry is the base URL of the provider registry that is asked.
 	Registry string
 	// LookPath finds a program; empty means exec.LookPath.
