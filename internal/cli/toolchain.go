@@ -71,6 +71,7 @@ any time: what was finished is kept, and nothing half done is ever used.`,
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&cfg.NoPath, "no-path", false, "do not use the tofu on PATH")
 	cmd.Flags().BoolVar(&cfg.NoDownload, "no-download", false, "do not download; build from the checkout instead")
 	cmd.Flags().BoolVar(&cfg.NoBuild, "no-build", false, "do not build; only find or download")
 	return cmd

@@ -197,7 +197,7 @@ func TestDamagedEntryIsBuiltAnew(t *testing.T) {
 	data, err := os.ReadFile(first.Tofu.Path)
 	require.NoError(t, err)
 	data[len(data)/2] ^= 0xff
-	require.NoError(t, os.WriteFile(first.Tofu.Path, data, 0o755))
+	require.NoError(t, writeExecutable(first.Tofu.Path, data))
 
 	again, err := newTestManager(t, Config{Checkout: checkout, CacheDir: cacheDir}).Ensure(t.Context())
 	require.NoError(t, err)

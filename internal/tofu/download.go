@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/opentofu/tofudl"
@@ -55,7 +56,7 @@ func (s DownloadSite) download(ctx context.Context, c cache, report Reporter) (e
 			return manifest{}, s.explain(err)
 		}
 		path := filepath.Join(staged, string(KindTofu))
-		if err := os.WriteFile(path, data, 0o755); err != nil {
+		if err := writeExecutable(path, data); err != nil {
 			return manifest{}, classify("OpenTofu cannot be installed", err, "")
 		}
 		track.stage(StageVerifying, "", 0, "")
@@ -94,6 +95,14 @@ func (s DownloadSite) fetch(ctx context.Context, track *tracker) ([]byte, error)
 		return nil, fmt.Errorf("downloading: %w", lost)
 	}
 	return data, err
+}
+
+// writeExecutable lets no process start while the file is open: a child would inherit it for a moment, and the system
+// refuses to run a file that somebody has open for writing.
+func writeExecutable(path string, data []byte) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(path, data, 0o755)
 }
 
 func (s DownloadSite) explain(err error) error {

@@ -24,6 +24,7 @@ const (
 	ReasonPermission  Reason = "permission"
 	ReasonBuildFailed Reason = "build_failed"
 	ReasonCanceled    Reason = "canceled"
+	ReasonSandboxOnly Reason = "sandbox_only"
 )
 
 // Error is a failure a person can act on: what does not work, why, and what to do next. Problem, Cause and Action are

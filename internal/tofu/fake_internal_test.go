@@ -22,7 +22,11 @@ func only(programs map[string]string) func(string) (string, error) {
 func writeFile(t *testing.T, path, content string, mode os.FileMode) string {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-	require.NoError(t, os.WriteFile(path, []byte(content), mode))
+	if mode&0o111 != 0 {
+		require.NoError(t, writeExecutable(path, []byte(content)))
+	} else {
+		require.NoError(t, os.WriteFile(path, []byte(content), mode))
+	}
 	return path
 }
 

@@ -65,22 +65,28 @@ func (f finder) look(ctx context.Context) (*Binary, []Attempt, error) {
 		return &b, nil, nil
 	}
 	var tried []Attempt
-	path, err := f.cfg.LookPath(string(KindTofu))
+	b, err := f.onPath(ctx)
 	if err == nil {
-		b, err := f.verifier.inspect(ctx, path, KindTofu, OriginPath)
-		if err == nil {
-			return &b, nil, nil
-		}
-		tried = append(tried, Attempt{Origin: OriginPath, Why: err.Error()})
-	} else {
-		tried = append(tried, Attempt{Origin: OriginPath, Why: "there is no tofu on PATH"})
+		return &b, nil, nil
 	}
+	tried = append(tried, Attempt{Origin: OriginPath, Why: err.Error()})
 	if e, ok := f.cached(ctx, tofuModule, string(KindTofu)); ok {
 		if b, err := f.fromEntry(ctx, e); err == nil {
 			return &b, tried, nil
 		}
 	}
 	return nil, tried, ctx.Err()
+}
+
+func (f finder) onPath(ctx context.Context) (Binary, error) {
+	if f.cfg.NoPath {
+		return Binary{}, errors.New("not to be looked at")
+	}
+	path, err := f.cfg.LookPath(string(KindTofu))
+	if err != nil {
+		return Binary{}, errors.New("there is no tofu on PATH")
+	}
+	return f.verifier.inspect(ctx, path, KindTofu, OriginPath)
 }
 
 // terraform finds Terraform, for a template that asks for it. Berth never installs it.

@@ -34,6 +34,7 @@ func TestFindOrder(t *testing.T) {
 	}{
 		"configuration first":       {cfg: Config{TofuPath: configured, LookPath: path(onPath), Site: site}, origin: OriginConfig, version: "1.12.0"},
 		"then PATH":                 {cfg: Config{LookPath: path(onPath), Site: site, Checkout: fakeCheckout(t)}, origin: OriginPath, version: "1.11.5"},
+		"PATH switched off":         {cfg: Config{LookPath: path(onPath), NoPath: true, Site: site}, origin: OriginDownload, version: "1.12.1"},
 		"then download":             {cfg: Config{Site: site, Checkout: fakeCheckout(t)}, origin: OriginDownload, version: "1.12.1"},
 		"then build":                {cfg: Config{Site: gone, Checkout: fakeCheckout(t)}, origin: OriginBuild, version: "1.11.0"},
 		"an old one is passed over": {cfg: Config{LookPath: path(old), Site: site}, origin: OriginDownload, version: "1.12.1"},

@@ -53,14 +53,18 @@ func findGo(ctx context.Context, lookPath func(string) (string, error), dir stri
 // buildEnv is the environment of go: the caller's, less what would change the result. The target is always this
 // machine, whatever GOOS says.
 func buildEnv(tmp string) []string {
-	drop := map[string]bool{"GOFLAGS": true, "GOWORK": true, "CGO_ENABLED": true, "GOOS": true, "GOARCH": true, "GOTMPDIR": true, "GOEXPERIMENT": true, "GODEBUG": true}
+	drop := map[string]bool{
+		"GOFLAGS": true, "GOWORK": true, "CGO_ENABLED": true, "GOOS": true, "GOARCH": true,
+		"GOTMPDIR": true, "GOEXPERIMENT": true, "GODEBUG": true, "GOFIPS140": true,
+	}
 	var env []string
 	for _, kv := range os.Environ() {
 		if name, _, _ := strings.Cut(kv, "="); !drop[name] {
 			env = append(env, kv)
 		}
 	}
-	env = append(env, "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
+	// GOFLAGS must not be empty: go would then take it from the file that "go env -w" writes.
+	env = append(env, "GOFLAGS=-mod=readonly", "GOWORK=off", "CGO_ENABLED=0", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 	if tmp != "" {
 		env = append(env, "GOTMPDIR="+tmp)
 	}

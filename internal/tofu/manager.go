@@ -3,7 +3,6 @@ package tofu
 import (
 	"context"
 	"errors"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,9 +22,9 @@ type Config struct {
 	CacheDir string
 	// Checkout is the root of the source checkout; empty looks above the working directory and the executable.
 	Checkout string
-	// NoDownload and NoBuild switch these ways off.
-	NoDownload, NoBuild bool
-	Site                DownloadSite
+	// NoPath, NoDownload and NoBuild switch these ways to OpenTofu off.
+	NoPath, NoDownload, NoBuild bool
+	Site                        DownloadSite
 	// Registry is the base URL of the provider registry that is asked.
 	Registry string
 	// LookPath finds a program; empty means exec.LookPath.
@@ -46,7 +45,9 @@ const (
 type Snapshot struct {
 	State Readiness `json:"state"`
 	// Tools holds the latest progress of each tool that is or was worked on, in order of their start.
-	Tools     []Progress `json:"tools,omitempty"`
+	Tools []Progress `json:"tools,omitempty"`
+	// Tofu is set as soon as there is one: templates without providers need not wait for those.
+	Tofu      *Binary    `json:"tofu,omitempty"`
 	Toolchain *Toolchain `json:"toolchain,omitempty"`
 	Err       *Error     `json:"error,omitempty"`
 	Started   time.Time  `json:"started"`
@@ -100,7 +101,7 @@ func NewManager(cfg Config) (*Manager, error) {
 		finder: finder{
 			cfg: cfg, cache: c, verifier: newVerifier(c.root), builder: builder{cache: c, lookPath: cfg.LookPath},
 		},
-		probe:       newRegistryProbe(&http.Client{}),
+		probe:       newRegistryProbe(),
 		snapshot:    Snapshot{State: StateIdle},
 		subscribers: map[chan Snapshot]struct{}{},
 		reporters:   map[*Reporter]struct{}{},
@@ -195,7 +196,7 @@ func (m *Manager) join(ctx context.Context) (*job, *Toolchain) {
 	go func() {
 		defer close(j.done)
 		defer cancel()
-		j.result, j.err = m.work(work, func(p Progress) { m.report(j, p) })
+		j.result, j.err = m.work(work, j)
 		m.finish(j)
 	}()
 	return j, nil
@@ -217,17 +218,27 @@ func (m *Manager) leave(j *job) bool {
 	return true
 }
 
-func (m *Manager) work(ctx context.Context, report Reporter) (Toolchain, error) {
+func (m *Manager) work(ctx context.Context, j *job) (Toolchain, error) {
+	report := func(p Progress) { m.report(j, p) }
 	m.finder.cache.sweep()
 	binary, err := m.finder.find(ctx, report)
 	if err != nil {
 		return Toolchain{}, err
 	}
+	m.found(j, binary)
 	providers, err := m.finder.providers(ctx, m.probe, report)
 	if err != nil {
 		return Toolchain{}, err
 	}
 	return Toolchain{Tofu: binary, Providers: providers}, nil
+}
+
+func (m *Manager) found(j *job, binary Binary) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.job == j {
+		m.change(func(s *Snapshot) { s.Tofu = &binary })
+	}
 }
 
 func (m *Manager) finish(j *job) {

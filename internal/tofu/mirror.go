@@ -148,3 +148,17 @@ func SandboxOnlyProviders(dataDir string) ([]string, error) {
 	}
 	return marked, nil
 }
+
+// CheckRealCredentials refuses a working directory in which init chose a provider that may meet the sandbox only. The
+// operator may allow it; then do not ask.
+func CheckRealCredentials(dataDir string) error {
+	marked, err := SandboxOnlyProviders(dataDir)
+	if err != nil || len(marked) == 0 {
+		return err
+	}
+	return &Error{
+		Reason: ReasonSandboxOnly, Problem: "this run must not use real credentials",
+		Cause:  "the provider " + strings.Join(marked, ", ") + " was built by Berth from source, for its sandbox",
+		Action: "let this machine reach the provider registry or name a mirror with a released provider, or ask the operator to allow built providers",
+	}
+}

@@ -65,3 +65,17 @@ provider_installation {
 	require.Equal(t, "disable_checkpoint = true\n", string(Providers{Source: ProvidersFromRegistry}.CLIConfig().Bytes()))
 	require.Error(t, CLIConfig{Mirror: "relative", MirrorProviders: []string{"a/b/c"}}.WriteFile(path))
 }
+
+func TestOnlyMarkedProvidersAreKeptFromRealCredentials(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), ".terraform")
+	require.NoError(t, CheckRealCredentials(data), "nothing was initialised, so no provider can run")
+	dir := filepath.Join(data, "providers/registry.opentofu.org/hashicorp/aws/5.1.0", platform())
+	writeFile(t, filepath.Join(dir, "terraform-provider-aws_v5.1.0"), "", 0o755)
+	writeFile(t, dir+".lock", "", 0o644)
+	require.NoError(t, CheckRealCredentials(data))
+	writeFile(t, filepath.Join(dir, SandboxMarker), markerText, 0o644)
+	err := CheckRealCredentials(data)
+	require.True(t, IsReason(err, ReasonSandboxOnly), "%v", err)
+	require.ErrorContains(t, err, "registry.opentofu.org/hashicorp/aws")
+}

@@ -77,9 +77,9 @@ func (p Progress) String() string {
 	case p.Unit == UnitBytes:
 		s += fmt.Sprintf(" %d MB", p.Done>>20)
 	case p.Total > 0:
-		s += fmt.Sprintf(" %s %d of %d", p.Unit, p.Done, p.Total)
+		s += fmt.Sprintf(", %d of %d %s", p.Done, p.Total, p.Unit)
 	case p.Done > 0:
-		s += fmt.Sprintf(" %s %d", p.Unit, p.Done)
+		s += fmt.Sprintf(", %d %s", p.Done, p.Unit)
 	}
 	if p.Detail != "" {
 		s += " (" + p.Detail + ")"

@@ -13,7 +13,7 @@ import (
 	"github.com/berthdev/berth/internal/tofu"
 )
 
-const installCommand = "go run ./cmd/berth toolchain install --providers mirror"
+const installCommand = "go run ./cmd/berth toolchain install --no-path --no-download --providers mirror"
 
 // builtToolchain returns the real tools of the shared cache. They take minutes to build, so a test does not do it.
 func builtToolchain(t *testing.T) tofu.Toolchain {
@@ -21,15 +21,7 @@ func builtToolchain(t *testing.T) tofu.Toolchain {
 	if testing.Short() {
 		t.Skip("real tools are left out by -short")
 	}
-	m, err := tofu.NewManager(tofu.Config{
-		NoDownload: true, Providers: tofu.ProvidersFromMirror,
-		LookPath: func(name string) (string, error) {
-			if name != "go" {
-				return "", exec.ErrNotFound
-			}
-			return exec.LookPath(name)
-		},
-	})
+	m, err := tofu.NewManager(tofu.Config{NoPath: true, NoDownload: true, Providers: tofu.ProvidersFromMirror})
 	require.NoError(t, err)
 	status, err := m.Status(t.Context())
 	require.NoError(t, err)
@@ -107,6 +99,8 @@ resource "aws_ecs_cluster" "this" {
 	require.NoError(t, err)
 	require.Len(t, marked, 1)
 	require.Regexp(t, `^registry\..*/hashicorp/aws$`, marked[0])
+	err = tofu.CheckRealCredentials(filepath.Join(dir, ".terraform"))
+	require.True(t, tofu.IsReason(err, tofu.ReasonSandboxOnly), "%v", err)
 }
 
 func TestRecipesAgreeWithTheirModules(t *testing.T) {

@@ -10,11 +10,8 @@ import (
 	"time"
 )
 
-// The registries whose answer decides where providers come from.
-const (
-	tofuRegistry      = "https://registry.opentofu.org"
-	terraformRegistry = "https://registry.terraform.io"
-)
+// tofuRegistry is the registry whose answer decides where providers come from.
+const tofuRegistry = "https://registry.opentofu.org"
 
 // probeTimeout is short: a registry that needs longer for its smallest document would not serve a provider of
 // hundreds of megabytes.
@@ -33,8 +30,10 @@ type probeResult struct {
 	ok   bool
 }
 
-func newRegistryProbe(client *http.Client) *registryProbe {
-	return &registryProbe{client: client, answers: map[string]*probeResult{}}
+func newRegistryProbe() *registryProbe {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DisableKeepAlives = true // it is asked once
+	return &registryProbe{client: &http.Client{Transport: transport}, answers: map[string]*probeResult{}}
 }
 
 // answer reports whether the registry at a base URL serves providers. The first caller pays for the question, others wait.
