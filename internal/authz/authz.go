@@ -30,6 +30,11 @@ type Binding struct {
 	Role        Role
 }
 
+// grants leaves out an organisation role that somehow got into a project.
+func (b Binding) grants(p Permission) bool {
+	return (b.ProjectID == "" || b.Role.InProject()) && b.Role.Grants(p)
+}
+
 // Subject is who acts. The zero value is nobody in particular: anonymous.
 type Subject struct {
 	Kind     SubjectKind
@@ -77,7 +82,7 @@ func (s Subject) Can(p Permission, projectID string) bool {
 		return false
 	}
 	return slices.ContainsFunc(s.Bindings, func(b Binding) bool {
-		return (b.ProjectID == "" || b.ProjectID == projectID) && b.Role.Grants(p)
+		return (b.ProjectID == "" || b.ProjectID == projectID) && b.grants(p)
 	})
 }
 
@@ -87,7 +92,7 @@ func (s Subject) CanAnywhere(p Permission) bool {
 	if s.Kind == SystemKind {
 		return true
 	}
-	return s.Kind == User && slices.ContainsFunc(s.Bindings, func(b Binding) bool { return b.Role.Grants(p) })
+	return s.Kind == User && slices.ContainsFunc(s.Bindings, func(b Binding) bool { return b.grants(p) })
 }
 
 // Scope returns the projects in which the subject holds a permission; all is true
@@ -100,7 +105,7 @@ func (s Subject) Scope(p Permission) (projectIDs []string, all bool) {
 		return nil, false
 	}
 	for _, b := range s.Bindings {
-		if b.ProjectID != "" && b.Role.Grants(p) && !slices.Contains(projectIDs, b.ProjectID) {
+		if b.ProjectID != "" && b.grants(p) && !slices.Contains(projectIDs, b.ProjectID) {
 			projectIDs = append(projectIDs, b.ProjectID)
 		}
 	}

@@ -45,6 +45,7 @@ type DB struct {
 	url     string
 	now     func() time.Time
 	logger  *slog.Logger
+	signals signals
 }
 
 // Open opens the database and brings its schema up to date. It refuses a
