@@ -31,10 +31,37 @@ func parseValue(vt ValueType, text string, want bundle.Constraint, kind string) 
 	if err != nil {
 		return cty.NilVal, err
 	}
-	return convertValue(raw, want, kind)
+	v, err := convertValue(raw, want, kind)
+	if err != nil {
+		return cty.NilVal, err
+	}
+	return v, checkNumbers(v)
 }
 
+// checkNumbers refuses numbers whose plain form would be absurdly long: writing
+// 1e999999999 takes a gigabyte.
+func checkNumbers(v cty.Value) error {
+	const mostBits = 4096
+	return cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
+		if v.IsKnown() && !v.IsNull() && v.Type() == cty.Number {
+			if e := v.AsBigFloat().MantExp(nil); e > mostBits || e < -mostBits {
+				return false, errors.New("must not hold a number that large or small")
+			}
+		}
+		return true, nil
+	})
+}
+
+// readValue reads the text of a value without converting it.
 func readValue(vt ValueType, text, kind string) (cty.Value, error) {
+	v, err := readRaw(vt, text, kind)
+	if err != nil {
+		return cty.NilVal, err
+	}
+	return v, checkNumbers(v)
+}
+
+func readRaw(vt ValueType, text, kind string) (cty.Value, error) {
 	switch vt {
 	case JSON:
 		return readJSON(text)
