@@ -1,0 +1,543 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/berthdev/berth/internal/template/bundle"
+	"github.com/berthdev/berth/internal/template/expr"
+)
+
+// Compiled is an environment template version together with its modules, ready
+// to describe its inputs, to check a developer's values and to resolve the final
+// variables of each resource. It is immutable and safe for many goroutines.
+type Compiled struct {
+	Version   *EnvironmentVersion
+	Resources []*CompiledResource // in the order of the template
+
+	problems []Problem
+	inputs   []*boundInput
+	byName   map[string]*boundInput
+	locked   map[string]string // names a developer may not set, and why
+	compiler *Compiler
+}
+
+// CompiledResource is one node of the graph.
+type CompiledResource struct {
+	Name    string
+	Version *ResourceVersion
+	// DependsOn names the resources that must be deployed before: those the
+	// template lists and those whose outputs a template expression uses.
+	DependsOn []string
+
+	index     int
+	variables []*moduleVariable
+}
+
+// moduleVariable is one variable of a module with everything that may set it.
+type moduleVariable struct {
+	*bundle.Variable
+	constraint bundle.Constraint
+	conditions []condition
+	limits     Limits
+	choices    []cty.Value
+
+	environment *givenVariable // of the environment template
+	resource    *givenVariable // of the resource template
+	input       *boundInput    // nil when a developer cannot set it
+	hidden      bool           // may be reached only as a free variable
+}
+
+// givenVariable is a variable of a template with its compiled expression.
+type givenVariable struct {
+	Variable
+	path string
+	expr *expr.Expression
+}
+
+// given returns the template's variable whose value counts, or nil.
+func (m *moduleVariable) given() *givenVariable {
+	for _, g := range []*givenVariable{m.environment, m.resource} {
+		if g != nil && g.Value != nil {
+			return g
+		}
+	}
+	return nil
+}
+
+type boundInput struct {
+	Input
+	targets []target
+}
+
+type target struct {
+	resource *CompiledResource
+	variable *moduleVariable
+}
+
+// Compiler holds what compiling needs and every version shares.
+type Compiler struct {
+	language  *expr.Language
+	functions map[string]function.Function
+}
+
+// NewCompiler builds a compiler. Make one and keep it.
+func NewCompiler() (*Compiler, error) {
+	l, err := expr.New()
+	if err != nil {
+		return nil, err
+	}
+	return &Compiler{language: l, functions: validationFunctions()}, nil
+}
+
+// Compile checks an environment template version against the resource template
+// versions it uses. It always returns a result, with what is wrong in Problems;
+// a version with errors may be kept as a draft and nothing else. contextVariables
+// names the variables that attached contexts are known to give.
+func (c *Compiler) Compile(v *EnvironmentVersion, resources map[ResourceVersionID]*ResourceVersion, contextVariables ...string) *Compiled {
+	out := &Compiled{Version: v, compiler: c, byName: map[string]*boundInput{}, locked: map[string]string{}}
+	out.addResources(resources)
+	out.bindEnvironmentVariables()
+	for _, r := range out.Resources {
+		out.bindResourceVariables(r)
+	}
+	out.addInputs(contextVariables)
+	out.checkReferences()
+	out.checkCycles()
+	out.checkStaticValues()
+	return out
+}
+
+// Problems lists what is wrong with the version, with the place of each.
+func (c *Compiled) Problems() []Problem { return slices.Clone(c.problems) }
+
+// Failed reports whether a problem stops the version from becoming active.
+func (c *Compiled) Failed() bool {
+	return slices.ContainsFunc(c.problems, func(p Problem) bool { return p.Severity == bundle.Error })
+}
+
+// Resource returns the node of that name.
+func (c *Compiled) Resource(name string) (*CompiledResource, bool) {
+	for _, r := range c.Resources {
+		if r.Name == name {
+			return r, true
+		}
+	}
+	return nil, false
+}
+
+func (c *Compiled) problem(s bundle.Severity, path, format string, args ...any) {
+	c.problems = append(c.problems, Problem{Severity: s, Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+func (c *Compiled) addResources(versions map[ResourceVersionID]*ResourceVersion) {
+	spec := c.Version.Spec
+	if len(spec.Resources) == 0 {
+		c.problem(bundle.Error, "spec.resources", "the template has no resource; add at least one")
+	}
+	for i, r := range spec.Resources {
+		path := fmt.Sprintf("spec.resources[%d]", i)
+		if !namePattern.MatchString(r.Name) {
+			c.problem(bundle.Error, path+".name", "%q is no name for a resource; %s", r.Name, NameRule)
+			continue
+		}
+		if _, twice := c.Resource(r.Name); twice {
+			c.problem(bundle.Error, path+".name", "the name %q is used by another resource of the template", r.Name)
+			continue
+		}
+		if r.Kind != KindResourceTemplate {
+			c.problem(bundle.Error, path+".kind", "the kind %q is not supported; use %s", r.Kind, KindResourceTemplate)
+			continue
+		}
+		version := versions[r.VersionID]
+		if version == nil {
+			c.problem(bundle.Error, path+".template", "there is no resource template %q%s", r.Template, versionWords(r.Version))
+			continue
+		}
+		if version.State == Draft {
+			c.problem(bundle.Error, path+".version", "version %q of resource template %q is a draft; activate it first", version.Version, r.Template)
+		}
+		node := &CompiledResource{Name: r.Name, Version: version, index: i}
+		for j := range version.Module.Variables {
+			node.variables = append(node.variables, c.moduleVariable(&version.Module.Variables[j], path))
+		}
+		for _, p := range version.Module.Problems {
+			if p.Severity == bundle.Error {
+				c.problems = append(c.problems, Problem{Severity: p.Severity, Path: path, File: p.File, Line: p.Line, Message: r.Template + ": " + p.Message})
+			}
+		}
+		c.Resources = append(c.Resources, node)
+	}
+	for _, node := range c.Resources {
+		c.addDependencies(node, spec.Resources[node.index].DependsOn)
+	}
+}
+
+func versionWords(version string) string {
+	if version == "" {
+		return " with an active version that this project may use"
+	}
+	return fmt.Sprintf(" with a version %q that this project may use", version)
+}
+
+func (c *Compiled) addDependencies(node *CompiledResource, names []string) {
+	for j, name := range names {
+		path := fmt.Sprintf("spec.resources[%d].dependsOn[%d]", node.index, j)
+		switch _, ok := c.Resource(name); {
+		case name == node.Name:
+			c.problem(bundle.Error, path, "resource %q cannot depend on itself", name)
+		case !ok:
+			c.problem(bundle.Error, path, "resource %q depends on %q, which is not in the template", node.Name, name)
+		case !slices.Contains(node.DependsOn, name):
+			node.DependsOn = append(node.DependsOn, name)
+		}
+	}
+}
+
+func (c *Compiled) moduleVariable(v *bundle.Variable, path string) *moduleVariable {
+	m := &moduleVariable{Variable: v}
+	var err error
+	if m.constraint, err = v.Constraint(); err != nil {
+		c.problems = append(c.problems, Problem{
+			Severity: bundle.Error, Path: path, File: v.Pos.File, Line: v.Pos.Line,
+			Message: fmt.Sprintf("the type of variable %q cannot be read: %v", v.Name, err),
+		})
+		m.constraint = bundle.Constraint{Type: cty.DynamicPseudoType}
+	}
+	m.conditions, m.limits, m.choices = readConditions(v, c.compiler.functions)
+	return m
+}
+
+func (r *CompiledResource) variable(name string) *moduleVariable {
+	for _, v := range r.variables {
+		if v.Name == name {
+			return v
+		}
+	}
+	return nil
+}
+
+// given compiles a variable of a template and checks what can be checked of it
+// alone.
+func (c *Compiled) given(v Variable, path string) *givenVariable {
+	g := &givenVariable{Variable: v, path: path}
+	if !variablePattern.MatchString(v.Name) {
+		c.problem(bundle.Error, path+".name", "%q is no name for a variable; use letters, digits, _ and -", v.Name)
+	}
+	for _, p := range checkVariable(v) {
+		p.Path = path + "." + p.Path
+		c.problems = append(c.problems, p)
+	}
+	if v.ValueType == Expression && v.Value != nil {
+		e, err := c.compiler.language.Compile(*v.Value)
+		if err != nil {
+			c.problem(bundle.Error, path+".value", "variable %q: %v", v.Name, err)
+			g.Value = nil
+			return g
+		}
+		g.expr = e
+	}
+	return g
+}
+
+// checkVariable finds what is wrong with a template's variable by itself.
+func checkVariable(v Variable) []Problem {
+	var out []Problem
+	add := func(path, format string, args ...any) {
+		out = append(out, Problem{Severity: bundle.Error, Path: path, Message: fmt.Sprintf("variable %q: ", v.Name) + fmt.Sprintf(format, args...)})
+	}
+	if v.ValueType != "" && !v.ValueType.Valid() {
+		add("valueType", "there is no value type %q; use text, expression, json or hcl", v.ValueType)
+	}
+	o := v.Options.Override
+	switch o.Type {
+	case "", Allowed, NotAllowed:
+		if len(o.RestrictedValues)+len(o.RestrictedKeyValues) > 0 {
+			add("options.override.type", "it lists restricted values, so its override type must be restricted")
+		}
+	case Restricted:
+		if len(o.RestrictedValues)+len(o.RestrictedKeyValues) == 0 {
+			add("options.override", "it is restricted, but lists no value; give restrictedValues or restrictedKeyValues")
+		}
+	default:
+		add("options.override.type", "there is no override type %q; use allowed, notallowed or restricted", o.Type)
+	}
+	return out
+}
+
+func (c *Compiled) bindEnvironmentVariables() {
+	seen := map[string]bool{}
+	for i, v := range c.Version.Spec.Variables {
+		path := fmt.Sprintf("spec.variables[%d]", i)
+		if seen[v.Name] {
+			c.problem(bundle.Error, path+".name", "variable %q is given twice", v.Name)
+			continue
+		}
+		seen[v.Name] = true
+		g := c.given(v, path)
+		targets := c.targetsOf(g)
+		if len(targets) == 0 {
+			continue
+		}
+		for _, t := range targets {
+			if other := t.variable.environment; other != nil {
+				c.problem(bundle.Error, path, "variables %q and %q both set %q of resource %q; remove one, or narrow its selectors",
+					other.Name, v.Name, t.variable.Name, t.resource.Name)
+				continue
+			}
+			t.variable.environment = g
+		}
+		c.offer(g, targets, FromEnvironmentTemplate)
+	}
+}
+
+// targetsOf finds the module variables that a variable of the environment template
+// sets.
+func (c *Compiled) targetsOf(g *givenVariable) []target {
+	selectors := g.Selectors
+	if len(selectors) == 0 {
+		selectors = []Selector{{}}
+	}
+	var out []target
+	for i, s := range selectors {
+		path := fmt.Sprintf("%s.selectors[%d]", g.path, i)
+		name := s.Variable
+		if name == "" {
+			name = g.Name
+		}
+		if s.Resource != "" {
+			r, ok := c.Resource(s.Resource)
+			if !ok {
+				c.problem(bundle.Error, path+".resource", "there is no resource %q in the template", s.Resource)
+				continue
+			}
+			v := r.variable(name)
+			if v == nil {
+				c.problem(bundle.Error, path+".variable", "resource %q has no variable %q%s", s.Resource, name, suggest(name, r.variableNames()))
+				continue
+			}
+			out = append(out, target{r, v})
+			continue
+		}
+		found := false
+		for _, r := range c.Resources {
+			if v := r.variable(name); v != nil {
+				out, found = append(out, target{r, v}), true
+			}
+		}
+		if !found && len(c.Resources) > 0 {
+			c.problem(bundle.Error, g.path+".name", "no resource has a variable %q%s", name, suggest(name, c.variableNames()))
+		}
+	}
+	return out
+}
+
+func (r *CompiledResource) variableNames() []string {
+	var out []string
+	for _, v := range r.variables {
+		out = append(out, v.Name)
+	}
+	return out
+}
+
+func (c *Compiled) variableNames() []string {
+	var out []string
+	for _, r := range c.Resources {
+		out = append(out, r.variableNames()...)
+	}
+	return out
+}
+
+func (c *Compiled) bindResourceVariables(r *CompiledResource) {
+	for i, v := range r.Version.Spec.Variables {
+		path := fmt.Sprintf("spec.resources[%d].template.variables[%d]", r.index, i)
+		m := r.variable(v.Name)
+		if m == nil {
+			c.problem(bundle.Error, path, "resource template %q sets a variable %q that its module lacks", r.Version.Template, v.Name)
+			continue
+		}
+		m.resource = c.given(v, path)
+		if m.environment == nil {
+			c.offer(m.resource, []target{{r, m}}, FromResourceTemplate)
+		}
+	}
+	for _, m := range r.variables {
+		if m.environment != nil || m.resource != nil {
+			continue
+		}
+		if c.Version.Spec.ModuleInputs == HideModuleInputs {
+			m.hidden = true
+			continue
+		}
+		c.offer(&givenVariable{Variable: Variable{Name: m.Name}}, []target{{r, m}}, FromModule)
+	}
+}
+
+// offer makes an input of a variable, or adds targets to the one of that name,
+// unless the override rule forbids it.
+func (c *Compiled) offer(g *givenVariable, targets []target, origin Origin) {
+	if g.Options.Override.Type == NotAllowed {
+		c.locked[g.Name] = "it is set by the template"
+		return
+	}
+	in := c.byName[g.Name]
+	if in == nil {
+		in = &boundInput{Input: describe(g, targets[0].variable, origin)}
+		c.byName[g.Name] = in
+		c.inputs = append(c.inputs, in)
+	} else if origin != FromEnvironmentTemplate && in.fixedTargets() {
+		c.problem(bundle.Warning, fmt.Sprintf("spec.resources[%d]", targets[0].resource.index),
+			"variable %q of resource %q is not set by the variable of that name, whose selectors name others; add a selector if it should be",
+			g.Name, targets[0].resource.Name)
+		return
+	} else if in.Type.Kind != targets[0].variable.Type.Kind {
+		c.problem(bundle.Warning, fmt.Sprintf("spec.resources[%d]", targets[0].resource.index),
+			"variable %q is %s in resource %q and %s in resource %q; one value must fit both",
+			g.Name, in.Type.Kind, in.targets[0].resource.Name, targets[0].variable.Type.Kind, targets[0].resource.Name)
+	}
+	for _, t := range targets {
+		t.variable.input = in
+		in.targets = append(in.targets, t)
+		in.Sensitive = in.Sensitive || t.variable.Sensitive
+		if !slices.Contains(in.ResourceNames, t.resource.Name) {
+			in.ResourceNames = append(in.ResourceNames, t.resource.Name)
+		}
+	}
+}
+
+// fixedTargets reports whether the template itself says what the input sets.
+func (b *boundInput) fixedTargets() bool {
+	for _, t := range b.targets {
+		if e := t.variable.environment; e != nil && len(e.Selectors) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// checkReferences checks every expression of a template against the outputs of
+// the resources it names, and turns each use into a dependency.
+func (c *Compiled) checkReferences() {
+	checked := map[*givenVariable]bool{}
+	for _, r := range c.Resources {
+		for _, m := range r.variables {
+			for _, g := range []*givenVariable{m.environment, m.resource} {
+				if g == nil || g.expr == nil {
+					continue
+				}
+				for _, ref := range g.expr.References() {
+					if !checked[g] {
+						if err := c.checkReference(ref); err != nil {
+							c.problem(bundle.Error, g.path+".value", "variable %q: %v", g.Name, err)
+						}
+					}
+					if g == m.given() {
+						r.dependOn(ref.Resource)
+					}
+				}
+				checked[g] = true
+			}
+		}
+	}
+}
+
+func (r *CompiledResource) dependOn(name string) {
+	if !slices.Contains(r.DependsOn, name) {
+		r.DependsOn = append(r.DependsOn, name)
+	}
+}
+
+func (c *Compiled) checkReference(ref expr.Reference) error {
+	r, ok := c.Resource(ref.Resource)
+	if !ok {
+		var names []string
+		for _, other := range c.Resources {
+			names = append(names, other.Name)
+		}
+		return fmt.Errorf("%s: there is no resource %q%s", ref, ref.Resource, suggest(ref.Resource, names))
+	}
+	if _, ok := r.Version.Module.Output(ref.Output); ok {
+		return nil
+	}
+	var names []string
+	for _, o := range r.Version.Module.Outputs {
+		names = append(names, o.Name)
+	}
+	return fmt.Errorf("%s: resource %q has no output %q%s", ref, ref.Resource, ref.Output, suggest(ref.Output, names))
+}
+
+func (c *Compiled) checkCycles() {
+	deps := map[string][]string{}
+	for _, r := range c.Resources {
+		deps[r.Name] = r.DependsOn
+	}
+	if cycle := findCycle(c.order(), deps); cycle != nil {
+		i := 0
+		if r, ok := c.Resource(cycle[0]); ok {
+			i = r.index
+		}
+		c.problem(bundle.Error, fmt.Sprintf("spec.resources[%d].dependsOn", i),
+			"the resources wait for each other: %s; remove one of these dependencies", joinArrows(cycle))
+	}
+}
+
+func (c *Compiled) order() []string {
+	var out []string
+	for _, r := range c.Resources {
+		out = append(out, r.Name)
+	}
+	return out
+}
+
+// checkStaticValues converts every value that a template gives to the type of
+// the variables it sets, and checks it against their validations.
+func (c *Compiled) checkStaticValues() {
+	for _, r := range c.Resources {
+		for _, m := range r.variables {
+			for _, g := range []*givenVariable{m.environment, m.resource} {
+				if g == nil || g.Value == nil {
+					continue
+				}
+				if g.expr != nil {
+					if err := kindFits(g.expr.Kind(), m.Type.Kind); err != nil {
+						c.problem(bundle.Error, g.path+".value", "variable %q: resource %q needs another type: %v", g.Name, r.Name, err)
+					}
+					continue
+				}
+				v, err := parseValue(g.ValueType, *g.Value, m.constraint, m.Type.Kind)
+				if err == nil {
+					err = c.checkConditions(m, v, nil)
+				}
+				if err != nil && !errors.Is(err, errNull) {
+					c.problem(bundle.Error, g.path+".value", "variable %q of resource %q: the value %v", m.Name, r.Name, err)
+				}
+			}
+		}
+	}
+}
+
+// kindFits compares the kind of an expression's value with a variable's.
+func kindFits(have, want string) error {
+	if have == "any" || want == "any" {
+		return nil
+	}
+	scalar := func(k string) bool { return k == "string" || k == "number" || k == "bool" }
+	ok := scalar(have) && scalar(want)
+	switch have {
+	case "list":
+		ok = want == "list" || want == "set" || want == "tuple"
+	case "map":
+		ok = want == "map" || want == "object"
+	}
+	if have == "number" && want == "bool" || have == "bool" && want == "number" {
+		ok = false
+	}
+	if !ok {
+		return fmt.Errorf("the expression gives a %s; it must be %s", have, typeWords(want))
+	}
+	return nil
+}

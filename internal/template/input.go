@@ -1,0 +1,86 @@
+package template
+
+import (
+	"encoding/json"
+
+	"github.com/berthdev/berth/internal/template/bundle"
+)
+
+// Group says where a form shows an input.
+type Group string
+
+// Advanced inputs are folded away.
+const (
+	Basic    Group = "basic"
+	Advanced Group = "advanced"
+)
+
+// Origin says where the value of a variable comes from, highest first.
+type Origin string
+
+// The origins, in order of precedence.
+const (
+	FromInput               Origin = "environment_input"
+	FromEnvironmentTemplate Origin = "environment_template"
+	FromEnvironmentContext  Origin = "environment_template_context"
+	FromResourceTemplate    Origin = "resource_template"
+	FromResourceContext     Origin = "resource_template_context"
+	FromModule              Origin = "module_default"
+	FromNowhere             Origin = "unset"
+)
+
+// Choice is one entry of a choice list.
+type Choice struct {
+	Label string          `json:"label"`
+	Value json.RawMessage `json:"value"`
+}
+
+// Limits are what a form can check by itself. They are read from the module's
+// validation conditions where those are simple enough.
+type Limits struct {
+	Integer   bool     `json:"integer,omitempty"`
+	Min       *float64 `json:"min,omitempty"`
+	Max       *float64 `json:"max,omitempty"`
+	MinLength *int     `json:"minLength,omitempty"`
+	MaxLength *int     `json:"maxLength,omitempty"`
+	Pattern   string   `json:"pattern,omitempty"`
+}
+
+// Input is one value that an environment template version asks a developer for.
+type Input struct {
+	Name        string      `json:"name"`
+	Label       string      `json:"label"`
+	Type        bundle.Type `json:"type"`
+	Description string      `json:"description,omitempty"`
+	// Default is the value used when none is given. It is absent for secrets, and
+	// when it is an expression; DefaultExpression holds that.
+	Default           json.RawMessage `json:"default,omitempty"`
+	DefaultExpression string          `json:"defaultExpression,omitempty"`
+	Required          bool            `json:"required"`
+	Sensitive         bool            `json:"sensitive"`
+	Immutable         bool            `json:"immutable"`
+	Choices           []Choice        `json:"choices,omitempty"`
+	Limits            Limits          `json:"limits,omitzero"`
+	Group             Group           `json:"group"`
+	ResourceNames     []string        `json:"resourceNames"`
+	// Origin is where the default comes from; FromNowhere when there is none.
+	Origin Origin `json:"origin"`
+}
+
+// Inputs returns what the version asks a developer for, in the order of a form:
+// required ones first, then those the templates name, then the modules' own.
+func (c *Compiled) Inputs() []Input {
+	out := make([]Input, len(c.inputs))
+	for i, b := range c.inputs {
+		out[i] = b.Input
+	}
+	return out
+}
+
+// Input returns the input of that name.
+func (c *Compiled) Input(name string) (Input, bool) {
+	if b := c.byName[name]; b != nil {
+		return b.Input, true
+	}
+	return Input{}, false
+}
