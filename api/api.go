@@ -235,6 +235,23 @@ type Template struct {
 	Latest      string   `json:"latest,omitempty"`
 }
 
+// TemplateVersion is a version of an environment template and what it asks a developer for.
+type TemplateVersion struct {
+	Template  string          `json:"template"`
+	Version   string          `json:"version"`
+	State     string          `json:"state" enum:"draft,active,disabled"`
+	Summary   string          `json:"summary,omitempty"`
+	Readme    string          `json:"readme,omitempty"`
+	Resources []TemplateNode  `json:"resources"`
+	Schema    json.RawMessage `json:"schema" doc:"JSON Schema of the inputs."`
+}
+
+// TemplateNode is a resource of an environment template.
+type TemplateNode struct {
+	Name      string   `json:"name"`
+	DependsOn []string `json:"depends_on,omitempty"`
+}
+
 // Context is a config context. Values of sensitive items are never given.
 type Context struct {
 	Name      string            `json:"name"`
@@ -265,6 +282,21 @@ type ContextVariable struct {
 	ValueType string  `json:"value_type,omitempty" enum:"text,expression,json,hcl"`
 	Value     *string `json:"value,omitempty"`
 	Sensitive bool    `json:"sensitive,omitempty"`
+}
+
+// AuditEntry is one line of the audit log. Secret values are never in it.
+type AuditEntry struct {
+	ID         string          `json:"id"`
+	At         time.Time       `json:"at"`
+	Actor      string          `json:"actor"`
+	Action     string          `json:"action"`
+	ObjectKind string          `json:"object_kind,omitempty"`
+	Object     string          `json:"object,omitempty"`
+	Outcome    string          `json:"outcome" enum:"succeeded,failed,refused"`
+	Client     string          `json:"client,omitempty"`
+	IP         string          `json:"ip,omitempty"`
+	Before     json.RawMessage `json:"before,omitempty"`
+	After      json.RawMessage `json:"after,omitempty"`
 }
 
 // Page is one page of a list.

@@ -59,13 +59,16 @@ type Environment struct {
 	Endpoint    string // the address to open, empty while there is none
 	Revision    int    // grows with every edit; the entity tag of the API
 	LastRun     *RunRef
-	Inputs      []template.InputValue // empty in lists
+	Inputs      []template.Value // empty in lists
 	// DeployedInputs are those of the newest deploy run, to show what has changed since. Empty in lists.
-	DeployedInputs    []template.InputValue
+	DeployedInputs    []template.Value
 	DeployedVersionID string
-	CreatedAt         time.Time
-	UpdatedAt         time.Time
-	DeployedAt        time.Time // when a deploy last succeeded, zero if never
+	// Hidden names the sensitive ones of Inputs, whose values Get leaves out. Nil in lists.
+	Hidden     map[string]bool
+	Sandbox    bool // its resources are made in the sandbox
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	DeployedAt time.Time // when a deploy last succeeded, zero if never
 }
 
 // TemplateRef names the environment template version an environment is made from.

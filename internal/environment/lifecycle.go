@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/berthdev/berth/internal/audit"
@@ -49,7 +50,7 @@ func (s *Service) Retry(ctx context.Context, projectID, name string) (run.Run, e
 
 // edited reports whether a deploy now would use something else than the newest one did.
 func (e Environment) edited() bool {
-	return e.DeployedVersionID != e.Template.VersionID || !template.SameInputs(e.Inputs, e.DeployedInputs)
+	return e.DeployedVersionID != e.Template.VersionID || !slices.Equal(e.Inputs, e.DeployedInputs)
 }
 
 func (s *Service) start(ctx context.Context, projectID, name string, kind run.Kind, p authz.Permission) (run.Run, error) {
@@ -77,13 +78,13 @@ func (s *Service) start(ctx context.Context, projectID, name string, kind run.Ki
 }
 
 func (s *Service) createRun(ctx context.Context, tx *db.Tx, e Environment, kind run.Kind) (run.Run, error) {
-	version, err := s.Templates.ByID(ctx, tx, e.Template.VersionID)
+	version, err := s.Templates.Compiled(ctx, tx, template.EnvironmentVersionID(e.Template.VersionID))
 	if err != nil {
 		return run.Run{}, err
 	}
 	if kind != run.KindDestroy {
-		// The version may have been disabled, and its rules tightened, since the draft was saved.
-		if err := s.Templates.ValidateInputs(ctx, version, e.Inputs); err != nil {
+		// A draft version may have changed since the environment was saved.
+		if err := version.Validate(e.Inputs); err != nil {
 			return run.Run{}, err
 		}
 	}
@@ -99,9 +100,7 @@ func (s *Service) createRun(ctx context.Context, tx *db.Tx, e Environment, kind 
 		EnvironmentID: string(e.ID), EnvironmentName: e.Name, UniqueName: e.UniqueName, ProjectID: e.ProjectID,
 		ProjectName: e.ProjectName, OwnerEmail: e.OwnerEmail, TemplateVersionID: e.Template.VersionID, Inputs: inputs,
 	}}
-	for _, n := range version.Nodes {
-		in.Nodes = append(in.Nodes, run.Node{Name: n.Name, DependsOn: n.DependsOn})
-	}
+	in.Nodes = nodes(version, e.Inputs)
 	r, err := s.Runs.Create(ctx, tx, in)
 	if err != nil || kind == run.KindPlan {
 		return r, err
@@ -117,6 +116,38 @@ func (s *Service) createRun(ctx context.Context, tx *db.Tx, e Environment, kind 
 		}
 	}
 	return r, nil
+}
+
+// nodes returns the graph: what the template says, and what the expressions among the inputs add.
+func nodes(version *template.Compiled, inputs []template.Value) []run.Node {
+	deps := version.Dependencies(inputs)
+	var out []run.Node
+	for _, r := range version.Resources {
+		out = append(out, run.Node{Name: r.Name, DependsOn: deps[r.Name]})
+	}
+	return out
+}
+
+// Unplanned names the resources that a plan run says nothing about, because what they depend on does not exist yet.
+func (s *Service) Unplanned(ctx context.Context, r run.Run) ([]string, error) {
+	e, err := s.get(ctx, s.DB, "e.id = $1", r.EnvironmentID)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Audit.Authorize(ctx, authz.EnvironmentRead, e.ProjectID, audit.Object{Kind: "environment", Name: e.Name}); err != nil {
+		return nil, err
+	}
+	version, err := s.Templates.Compiled(ctx, s.DB, template.EnvironmentVersionID(e.Template.VersionID))
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, node := range version.Resources {
+		if !slices.ContainsFunc(r.Steps, func(st run.Step) bool { return st.Resource == node.Name }) {
+			out = append(out, node.Name)
+		}
+	}
+	return out, nil
 }
 
 // since says when the status that follows from r began.

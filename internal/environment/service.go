@@ -38,7 +38,7 @@ type CreateInput struct {
 	Name      string
 	Template  string
 	Version   string // empty means the newest active one
-	Inputs    []template.InputValue
+	Inputs    []template.Value
 }
 
 // Create makes a draft. Everything is checked before anything is written: a name, template, version or input that will
@@ -55,7 +55,7 @@ func (s *Service) Create(ctx context.Context, in CreateInput) (Environment, erro
 	e := Environment{
 		ID: ID(db.NewID("env")), ProjectID: in.ProjectID, Name: in.Name, OwnerID: who.UserID, OwnerEmail: who.Email,
 		Inputs:   in.Inputs,
-		Template: TemplateRef{ID: version.TemplateID, Name: version.Template, VersionID: version.ID, Version: version.Version},
+		Template: refTo(version),
 	}
 	err = s.DB.Tx(ctx, func(tx *db.Tx) error {
 		if e.UniqueName, err = freeUniqueName(ctx, tx, in.Name); err != nil {
@@ -70,32 +70,39 @@ func (s *Service) Create(ctx context.Context, in CreateInput) (Environment, erro
 		e, err = s.get(ctx, tx, "e.id = $1", e.ID)
 		return err
 	})
-	return e, err
+	if errors.Is(err, ErrNameTaken) {
+		return Environment{}, nameTaken(in.Name)
+	}
+	if err != nil {
+		return Environment{}, err
+	}
+	return s.hide(ctx, e)
 }
 
 // check collects every field error of a new environment, so that all are shown at once.
-func (s *Service) check(ctx context.Context, in CreateInput) (template.VersionView, error) {
+func (s *Service) check(ctx context.Context, in CreateInput) (*template.Compiled, error) {
 	var fields fault.Fields
-	fields.Add(checkName(in.Name))
-	version, err := s.Templates.Find(ctx, in.ProjectID, in.Template, in.Version)
-	if err != nil && fault.KindOf(err) != fault.Invalid {
-		return template.VersionView{}, err
-	}
-	fields.Add(err)
-	if err == nil {
-		fields.Add(s.Templates.ValidateInputs(ctx, version, in.Inputs))
+	fields.Merge("", checkName(in.Name))
+	version, err := s.Templates.Usable(ctx, in.ProjectID, in.Template, in.Version)
+	switch {
+	case err == nil:
+		fields.Merge("", version.Validate(in.Inputs))
+	case fault.KindOf(err) == fault.Invalid:
+		fields.Merge("", err)
+	default:
+		return nil, err
 	}
 	if err := fields.Err(); err != nil {
-		return template.VersionView{}, err
+		return nil, err
 	}
 	var taken bool
 	err = s.DB.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM environments WHERE project_id = $1 AND name = $2)`,
 		in.ProjectID, in.Name).Scan(&taken)
 	if err != nil {
-		return template.VersionView{}, fmt.Errorf("looking whether the name is taken: %w", err)
+		return nil, fmt.Errorf("looking whether the name is taken: %w", err)
 	}
 	if taken {
-		return template.VersionView{}, ErrNameTaken
+		return nil, nameTaken(in.Name)
 	}
 	return version, nil
 }
@@ -134,8 +141,38 @@ func (s *Service) Get(ctx context.Context, projectID, name string) (Environment,
 	if err != nil {
 		return Environment{}, err
 	}
-	e.Inputs, e.DeployedInputs = template.HideSensitive(e.Inputs), template.HideSensitive(e.DeployedInputs)
+	return s.hide(ctx, e)
+}
+
+// hide leaves out the values of sensitive inputs, and tells which those are.
+func (s *Service) hide(ctx context.Context, e Environment) (Environment, error) {
+	version, err := s.Templates.Compiled(ctx, s.DB, template.EnvironmentVersionID(e.Template.VersionID))
+	if err != nil {
+		return Environment{}, err
+	}
+	e.Hidden = map[string]bool{}
+	e.Sandbox = version.Sandbox
+	for _, list := range [][]template.Value{e.Inputs, e.DeployedInputs} {
+		for i := range list {
+			if version.IsSensitive(list[i]) {
+				e.Hidden[list[i].Name] = true
+				list[i].Value = ""
+			}
+		}
+	}
 	return e, nil
+}
+
+func refTo(c *template.Compiled) TemplateRef {
+	v := c.Version
+	return TemplateRef{ID: string(v.TemplateID), Name: v.Template, VersionID: string(v.ID), Version: v.Version}
+}
+
+func nameTaken(name string) error {
+	return &fault.Error{
+		Kind: fault.Conflict, Code: ErrNameTaken.Code, Message: ErrNameTaken.Message,
+		Fields: []fault.Field{{Path: "name", Message: fmt.Sprintf("%s exists in this project already. Choose another name.", name)}},
+	}
 }
 
 // List returns environments of a project by name, without their inputs.
@@ -148,11 +185,11 @@ func (s *Service) List(ctx context.Context, projectID string, f ListFilter) ([]E
 		f.Limit = 20
 	}
 	if f.Limit < 0 || f.Limit > 100 {
-		fields.Add(fault.InvalidField("limit", "Limit must be from 1 to 100."))
+		fields.Add("limit", "Limit must be from 1 to 100.")
 	}
 	for _, st := range f.Statuses {
 		if !slices.Contains(statuses, st) {
-			fields.Add(fault.InvalidField("status", fmt.Sprintf("Status %q does not exist; choose one of %s.", st, joinStatuses())))
+			fields.Add("status", "Status %q does not exist; choose one of %s.", st, joinStatuses())
 		}
 	}
 	if err := fields.Err(); err != nil {
@@ -172,8 +209,10 @@ func joinStatuses() string {
 // UpdateInput describes a change. Nil fields stay as they are.
 type UpdateInput struct {
 	Version *string
-	// Inputs replaces all inputs. A sensitive one without a value keeps the value it has.
-	Inputs   *[]template.InputValue
+	// Inputs replaces all inputs, but those that Keep names keep the value they have: a reader of a sensitive
+	// input cannot send back what it was not shown.
+	Inputs   *[]template.Value
+	Keep     []string
 	Revision int // the revision that was edited; 0 means whatever is current
 }
 
@@ -204,8 +243,10 @@ func (s *Service) Update(ctx context.Context, projectID, name string, in UpdateI
 		out, err = s.get(ctx, tx, "e.id = $1", e.ID)
 		return err
 	})
-	out.Inputs, out.DeployedInputs = template.HideSensitive(out.Inputs), template.HideSensitive(out.DeployedInputs)
-	return out, err
+	if err != nil {
+		return Environment{}, err
+	}
+	return s.hide(ctx, out)
 }
 
 func (s *Service) apply(ctx context.Context, e *Environment, in UpdateInput) error {
@@ -213,21 +254,37 @@ func (s *Service) apply(ctx context.Context, e *Environment, in UpdateInput) err
 	if in.Version != nil {
 		versionName = *in.Version
 	}
-	version, err := s.Templates.Find(ctx, e.ProjectID, e.Template.Name, versionName)
+	version, err := s.Templates.Usable(ctx, e.ProjectID, e.Template.Name, versionName)
 	if err != nil {
 		return err
 	}
-	e.Template.VersionID, e.Template.Version = version.ID, version.Version
+	e.Template = refTo(version)
 	if in.Inputs != nil {
-		e.Inputs = template.KeepSensitive(*in.Inputs, e.Inputs)
+		e.Inputs = keep(*in.Inputs, e.Inputs, in.Keep)
 	}
-	if err := s.Templates.ValidateInputs(ctx, version, e.Inputs); err != nil {
+	if err := version.Validate(e.Inputs); err != nil {
 		return err
 	}
-	if e.DeployedInputs != nil {
-		return template.CheckImmutable(version, e.DeployedInputs, e.Inputs)
+	if e.DeployedInputs != nil && e.Status != StatusDestroyed {
+		return version.ValidateChange(e.DeployedInputs, e.Inputs)
 	}
 	return nil
+}
+
+// keep returns next with the previous values of those that names lists.
+func keep(next, previous []template.Value, names []string) []template.Value {
+	out := slices.Clone(next)
+	for i := range out {
+		if !slices.Contains(names, out[i].Name) {
+			continue
+		}
+		for _, old := range previous {
+			if old.Name == out[i].Name {
+				out[i] = old
+			}
+		}
+	}
+	return out
 }
 
 func (s *Service) saveEdit(ctx context.Context, tx *db.Tx, e Environment) error {

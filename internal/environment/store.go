@@ -87,7 +87,7 @@ func (s *Service) get(ctx context.Context, q db.Querier, where string, args ...a
 	return e, err
 }
 
-func (s *Service) sealInputs(id ID, inputs []template.InputValue) ([]byte, error) {
+func (s *Service) sealInputs(id ID, inputs []template.Value) ([]byte, error) {
 	plain, err := json.Marshal(inputs)
 	if err != nil {
 		return nil, fmt.Errorf("writing the inputs of environment %s: %w", id, err)
@@ -99,7 +99,7 @@ func (s *Service) sealInputs(id ID, inputs []template.InputValue) ([]byte, error
 	return sealed, nil
 }
 
-func (s *Service) openInputs(id ID, sealed []byte) ([]template.InputValue, error) {
+func (s *Service) openInputs(id ID, sealed []byte) ([]template.Value, error) {
 	if len(sealed) == 0 {
 		return nil, nil
 	}
@@ -107,7 +107,7 @@ func (s *Service) openInputs(id ID, sealed []byte) ([]template.InputValue, error
 	if err != nil {
 		return nil, fmt.Errorf("opening the inputs of environment %s: %w", id, err)
 	}
-	var inputs []template.InputValue
+	var inputs []template.Value
 	if err := json.Unmarshal(plain, &inputs); err != nil {
 		return nil, fmt.Errorf("reading the inputs of environment %s: %w", id, err)
 	}

@@ -216,3 +216,9 @@ func (s *Subscription) replay(ctx context.Context, head int64) error {
 	}
 	return nil
 }
+
+// Drain forgets events that are waiting already, for a subscriber that has just read the present state anyway.
+func (s *Subscription) Drain() { s.pending = nil }
+
+// Last returns the id of the newest event, to subscribe from now on.
+func (b *Broker) Last(ctx context.Context) (int64, error) { return lastID(ctx, b.db) }

@@ -29,6 +29,7 @@ import (
 
 // Deps is what the handlers call.
 type Deps struct {
+	Audit        *audit.Service
 	Identity     *identity.Service
 	Projects     *project.Service
 	Templates    *template.Service

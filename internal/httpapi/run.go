@@ -147,7 +147,11 @@ func (s *server) runEvents(ctx context.Context, in *inRun) (func(huma.Context), 
 }
 
 func (s *server) sendRun(ctx context.Context, w io.Writer, r run.Run) error {
-	changes := s.Events.Subscribe(event.Filter{RunID: string(r.ID)}, event.FromNow)
+	last, err := s.Events.Last(ctx)
+	if err != nil {
+		return err
+	}
+	changes := s.Events.Subscribe(event.Filter{AllProjects: true, RunID: string(r.ID)}, last)
 	for {
 		current, err := s.Runs.Get(ctx, r.ID)
 		if err != nil {

@@ -40,13 +40,6 @@ type ExecutorDeps struct {
 	Logger *slog.Logger
 }
 
-// Preparer turns a claimed step into what the runner needs.
-type Preparer interface {
-	// Ready reports whether steps can be started at all, and blocks until they can.
-	Ready(ctx context.Context) error
-	Spec(ctx context.Context, in PrepareInput) (runner.Spec, error)
-}
-
 // PrepareInput is a claimed step and all that is stored about it.
 type PrepareInput struct {
 	Run      Run
@@ -289,3 +282,6 @@ func ignoreStale(err error) error {
 	}
 	return err
 }
+
+// Busy reports whether this machine is following a step.
+func (e *Executor) Busy() bool { return len(e.running.all()) > 0 }

@@ -21,7 +21,10 @@ func takeLease(ctx context.Context, tx *db.Tx, st Step, applies bool) error {
 	if !applies {
 		return nil
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE resources SET applied_run_id = $2 WHERE id = $1`, st.ResourceID, st.RunID); err != nil {
+	// From here on something of it may exist, whatever becomes of this attempt.
+	_, err = tx.ExecContext(ctx, `UPDATE resources SET applied_run_id = $2,
+		status = CASE WHEN status IN ('new', 'destroyed') THEN 'failed' ELSE status END WHERE id = $1`, st.ResourceID, st.RunID)
+	if err != nil {
 		return fmt.Errorf("recording what resource %s is applied with: %w", st.Resource, err)
 	}
 	return nil

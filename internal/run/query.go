@@ -298,3 +298,20 @@ func (s *Service) change(ctx context.Context, id ID, p authz.Permission, action 
 	})
 	return r, err
 }
+
+// CountActive counts the runs that have not ended. It is internal: for the operator's metrics.
+func (s *Service) CountActive(ctx context.Context) (map[Status]int, error) {
+	out := map[Status]int{StatusQueued: 0, StatusRunning: 0}
+	type row struct {
+		status Status
+		n      int
+	}
+	rows, err := db.List(ctx, s.DB, func(sc db.Scanner) (row, error) {
+		var v row
+		return v, sc.Scan(&v.status, &v.n)
+	}, `SELECT status, COUNT(*) FROM runs WHERE status IN ('queued', 'running') GROUP BY status`)
+	for _, v := range rows {
+		out[v.status] = v.n
+	}
+	return out, err
+}

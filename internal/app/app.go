@@ -1,0 +1,228 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/fileblob"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/berthdev/berth/internal/audit"
+	"github.com/berthdev/berth/internal/configcontext"
+	"github.com/berthdev/berth/internal/db"
+	"github.com/berthdev/berth/internal/environment"
+	"github.com/berthdev/berth/internal/event"
+	"github.com/berthdev/berth/internal/identity"
+	"github.com/berthdev/berth/internal/project"
+	"github.com/berthdev/berth/internal/run"
+	"github.com/berthdev/berth/internal/runner"
+	"github.com/berthdev/berth/internal/secret"
+	"github.com/berthdev/berth/internal/template"
+	"github.com/berthdev/berth/internal/tofu"
+)
+
+// App is one Berth server.
+type App struct {
+	cfg     Config
+	keyring *secret.Keyring
+	db      *db.DB
+	blobs   *blob.Bucket
+	events  *event.Broker
+	tools   *tofu.Manager
+
+	audit        *audit.Service
+	identity     *identity.Service
+	projects     *project.Service
+	contexts     *configcontext.Service
+	templates    *template.Service
+	runs         *run.Service
+	environments *environment.Service
+	runner       *runner.Local
+	executor     *run.Executor
+
+	sandbox  *sandboxProcess // nil but in development
+	handler  http.Handler
+	loops    []loop
+	listener net.Listener
+	seeded   atomic.Bool
+	draining atomic.Bool
+}
+
+// New builds a server. It opens the database, migrates it and binds the address, and starts nothing.
+func New(ctx context.Context, cfg Config) (*App, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	a := &App{cfg: cfg}
+	for _, stage := range []func(context.Context) error{
+		a.openData, a.newServices, a.newRunning, a.newTransports, a.newBackground,
+	} {
+		if err := stage(ctx); err != nil {
+			return nil, errors.Join(err, a.close())
+		}
+	}
+	return a, nil
+}
+
+func (a *App) dir(name string) string { return filepath.Join(a.cfg.DataDir, name) }
+
+// openData opens the key, the database and the folder of blobs. A key that does not fit the database ends it here.
+func (a *App) openData(ctx context.Context) error {
+	if err := os.MkdirAll(a.cfg.DataDir, 0o700); err != nil {
+		return fmt.Errorf("making the data folder: %w", err)
+	}
+	var err error
+	if a.db, err = db.Open(ctx, db.Config{URL: a.cfg.DatabaseURL, Now: a.cfg.Now, Logger: a.cfg.Logger}); err != nil {
+		return fmt.Errorf("opening the database: %w", err)
+	}
+	if a.keyring, err = openKeyring(ctx, a.db, a.cfg.KeyFile); err != nil {
+		return err
+	}
+	a.blobs, err = fileblob.OpenBucket(a.dir("blobs"), &fileblob.Options{CreateDir: true, NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
+	if err != nil {
+		return fmt.Errorf("opening the folder of blobs: %w", err)
+	}
+	return nil
+}
+
+func (a *App) newServices(ctx context.Context) error {
+	log := a.cfg.Logger
+	a.events = event.New(a.db)
+	a.audit = audit.New(audit.Deps{DB: a.db})
+	a.identity = identity.New(identity.Deps{DB: a.db, Audit: a.audit, Logger: log})
+	a.projects = project.New(project.Deps{DB: a.db, Audit: a.audit, Identity: a.identity})
+	a.contexts = configcontext.New(configcontext.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring})
+	var err error
+	a.templates, err = template.New(template.Deps{
+		DB: a.db, Audit: a.audit, Contexts: a.contexts, Blobs: a.blobs, CacheDir: a.dir("bundles"),
+	})
+	if err != nil {
+		return fmt.Errorf("starting the template service: %w", err)
+	}
+	return nil
+}
+
+// newRunning builds what carries out runs on this machine.
+func (a *App) newRunning(context.Context) error {
+	var err error
+	if a.tools, err = tofu.NewManager(a.cfg.Toolchain); err != nil {
+		return fmt.Errorf("preparing the toolchain: %w", err)
+	}
+	a.runner, err = runner.New(runner.Config{
+		Dir: a.dir("steps"), LockDir: a.dir("locks"), CacheDir: a.dir("warm"), Logger: a.cfg.Logger,
+		Hide: []string{a.cfg.DataDir, filepath.Dir(a.cfg.KeyFile)},
+	})
+	if err != nil {
+		return fmt.Errorf("preparing the runner: %w", err)
+	}
+	owner, err := ownerName(a.dir("node"))
+	if err != nil {
+		return err
+	}
+	a.runs = run.New(run.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Blobs: a.blobs, Runner: a.runner, Logger: a.cfg.Logger})
+	a.executor = run.NewExecutor(run.ExecutorDeps{
+		Runs: a.runs, Runner: a.runner, Owner: owner, Workers: a.cfg.Workers, Leased: a.cfg.postgres(), Logger: a.cfg.Logger,
+		Prepare: run.NewPreparer(run.PreparerDeps{
+			DB: a.db, Templates: a.templates, Contexts: a.contexts, Tools: a.tools, Dir: a.dir("tool"), AllowBuiltProvider: a.cfg.AllowBuiltProvider,
+		}),
+	})
+	a.environments = environment.New(environment.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Templates: a.templates, Runs: a.runs})
+	return nil
+}
+
+// ownerName returns this data folder's name in leases, made once.
+func ownerName(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err == nil && len(text) > 0 {
+		return string(text), nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("reading this machine's name: %w", err)
+	}
+	name := db.NewID("node")
+	if err := os.WriteFile(path, []byte(name), 0o600); err != nil {
+		return "", fmt.Errorf("writing this machine's name: %w", err)
+	}
+	return name, nil
+}
+
+// URL is the address that users open.
+func (a *App) URL() string { return a.cfg.BaseURL }
+
+const (
+	drainTime  = 10 * time.Second
+	headerTime = 10 * time.Second
+)
+
+// Run serves until ctx ends, then shuts down in order: stop accepting, end what streams, drain, stop background work
+// (steps go on under their supervisors), close the database.
+func (a *App) Run(ctx context.Context) error {
+	streams, endStreams := context.WithCancel(context.WithoutCancel(ctx))
+	defer endStreams()
+	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer endBackground()
+
+	server := &http.Server{
+		Handler: a.handler, ReadHeaderTimeout: headerTime, ErrorLog: slog.NewLogLogger(a.cfg.Logger.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context { return streams },
+	}
+	var group errgroup.Group
+	for _, l := range a.loops {
+		group.Go(func() error { return l.supervise(background, a.cfg.Logger) })
+	}
+	served := make(chan error, 1)
+	group.Go(func() error {
+		served <- a.serve(server)
+		return nil
+	})
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-served:
+	}
+	a.draining.Store(true)
+	endStreams()
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	err = errors.Join(err, server.Shutdown(drain))
+	endBackground()
+	return errors.Join(err, group.Wait(), a.close())
+}
+
+func (a *App) serve(server *http.Server) error {
+	var err error
+	if a.cfg.TLSCert != "" {
+		err = server.ServeTLS(a.listener, a.cfg.TLSCert, a.cfg.TLSKey)
+	} else {
+		err = server.Serve(a.listener)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serving: %w", err)
+}
+
+func (a *App) close() error {
+	var errs []error
+	if a.listener != nil {
+		if err := a.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if a.blobs != nil {
+		errs = append(errs, a.blobs.Close())
+	}
+	if a.db != nil {
+		errs = append(errs, a.db.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,39 @@
+package run
+
+import "fmt"
+
+// Cause says in one sentence why a run failed, or what it waits for; empty when there is nothing to explain.
+func (r Run) Cause() string {
+	switch r.Status {
+	case StatusFailed:
+		for i := range r.Steps {
+			if st := &r.Steps[i]; st.Status == StepFailed {
+				return st.Resource + ": " + st.cause()
+			}
+		}
+	case StatusCanceled:
+		return "The run was canceled."
+	case StatusQueued:
+		return "Waiting for a free worker."
+	case StatusRunning:
+		if r.CancelRequested {
+			return "Stopping: the running step is ended as soon as that is safe."
+		}
+	case StatusSucceeded:
+	}
+	return ""
+}
+
+// cause prefers the tool's own first error, which names the object, to the runner's summary.
+func (s *Step) cause() string {
+	for _, d := range s.Diagnostics {
+		if d.Severity != "error" {
+			continue
+		}
+		if d.Address != "" {
+			return fmt.Sprintf("%s: %s", d.Address, d.Summary)
+		}
+		return d.Summary
+	}
+	return s.Error
+}
