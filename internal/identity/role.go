@@ -104,8 +104,10 @@ func (s *Service) Revoke(ctx context.Context, projectID string, id BindingID) er
 		if err := deleteBinding(ctx, tx, id); err != nil {
 			return fmt.Errorf("revoking role: %w", err)
 		}
-		if err := s.keepAnAdmin(ctx, tx); err != nil {
-			return err
+		if binding.Role == authz.OrganisationAdmin {
+			if err := s.keepAnAdmin(ctx, tx); err != nil {
+				return err
+			}
 		}
 		e := roleEntry("role.revoked", binding)
 		e.Before, e.After = e.After, nil
