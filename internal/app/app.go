@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/berthdev/berth/internal/audit"
+	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/configcontext"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/environment"
@@ -225,4 +226,9 @@ func (a *App) close() error {
 		errs = append(errs, a.db.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// PrepareSetup returns the token with which the first administrator is made, or nothing when there is one.
+func (a *App) PrepareSetup(ctx context.Context) (string, error) {
+	return a.identity.PrepareSetup(authz.WithSubject(ctx, authz.System("start")))
 }
