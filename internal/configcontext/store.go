@@ -1,0 +1,254 @@
+package configcontext
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/berthdev/berth/internal/db"
+)
+
+// contextRow is a context without its entries, and its sealed key.
+type contextRow struct {
+	Context
+	sealedSandbox []byte
+}
+
+// entry is one row of a context; the value is sealed when it is sensitive.
+type entry struct {
+	contextID   ID
+	kind        Kind
+	name        string
+	position    int
+	valueType   string
+	value       []byte
+	sensitive   bool
+	description string
+}
+
+func (e entry) env() Env {
+	return Env{Key: e.name, Value: string(e.value), Sensitive: e.sensitive, Description: e.description}
+}
+
+func (e entry) file() File {
+	return File{MountPath: e.name, Content: e.value, Sensitive: e.sensitive, Description: e.description}
+}
+
+func (e entry) variable() Variable {
+	return Variable{Name: e.name, ValueType: e.valueType, Value: string(e.value), Sensitive: e.sensitive, Description: e.description}
+}
+
+func entriesOf(in Input) []entry {
+	var out []entry
+	for _, e := range in.Env {
+		out = append(out, entry{kind: EnvKind, name: e.Key, value: []byte(e.Value), sensitive: e.Sensitive, description: e.Description})
+	}
+	for _, f := range in.Files {
+		out = append(out, entry{kind: FileKind, name: f.MountPath, value: f.Content, sensitive: f.Sensitive, description: f.Description})
+	}
+	for _, v := range in.Variables {
+		out = append(out, entry{kind: VariableKind, name: v.Name, valueType: v.ValueType, value: []byte(v.Value), sensitive: v.Sensitive, description: v.Description})
+	}
+	return out
+}
+
+const contextColumns = `c.id, c.project_id, c.name, c.description, c.sandbox_json, c.sandbox_secret, c.created_at, c.updated_at`
+
+func scanContext(s db.Scanner) (contextRow, error) {
+	var c contextRow
+	err := s.Scan(&c.ID, db.ScanText(&c.ProjectID), &c.Name, &c.Description, db.ScanJSON(&c.Sandbox), &c.sealedSandbox,
+		db.ScanTime(&c.CreatedAt), db.ScanTime(&c.UpdatedAt))
+	return c, err
+}
+
+func getByName(ctx context.Context, q db.Querier, projectID, name string) (contextRow, error) {
+	return db.One(ctx, q, scanContext,
+		`SELECT `+contextColumns+` FROM config_contexts c WHERE COALESCE(c.project_id, '') = $1 AND c.name = $2`, projectID, name)
+}
+
+func listVisible(ctx context.Context, q db.Querier, projectID string) ([]contextRow, error) {
+	return db.List(ctx, q, scanContext, `SELECT `+contextColumns+` FROM config_contexts c
+		WHERE COALESCE(c.project_id, '') = $1
+		OR EXISTS (SELECT 1 FROM config_context_shares s WHERE s.context_id = c.id AND (s.project_id = $1 OR s.project_id IS NULL))
+		ORDER BY c.name, c.created_at, c.id`, projectID)
+}
+
+func listByNames(ctx context.Context, q db.Querier, projectID, ownerID string, names []string) ([]contextRow, error) {
+	args := []any{projectID, ownerID}
+	list := placeholders(&args, names)
+	return db.List(ctx, q, scanContext, `SELECT `+contextColumns+` FROM config_contexts c
+		WHERE c.name IN (`+list+`) AND (COALESCE(c.project_id, '') IN ($1, $2)
+		OR EXISTS (SELECT 1 FROM config_context_shares s WHERE s.context_id = c.id AND (s.project_id = $1 OR s.project_id IS NULL)))
+		ORDER BY c.created_at, c.id`, args...)
+}
+
+// placeholders appends values to args and returns the text of an IN list.
+func placeholders[T any](args *[]any, values []T) string {
+	var out strings.Builder
+	for i, v := range values {
+		*args = append(*args, v)
+		if i > 0 {
+			out.WriteString(", ")
+		}
+		fmt.Fprintf(&out, "$%d", len(*args))
+	}
+	return out.String()
+}
+
+func upsertContext(ctx context.Context, tx *db.Tx, c contextRow, isNew bool) error {
+	var sandbox any
+	if c.Sandbox != nil {
+		sandbox = db.JSON(c.Sandbox)
+	}
+	query := `UPDATE config_contexts SET project_id = $2, name = $3, description = $4, sandbox_json = $5, sandbox_secret = $6,
+		created_at = $7, updated_at = $8 WHERE id = $1`
+	if isNew {
+		query = `INSERT INTO config_contexts (id, project_id, name, description, sandbox_json, sandbox_secret, created_at, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+	}
+	_, err := tx.ExecContext(ctx, query, c.ID, db.NullText(c.ProjectID), c.Name, c.Description, sandbox, c.sealedSandbox,
+		db.Micros(c.CreatedAt), db.Micros(c.UpdatedAt))
+	return err
+}
+
+func deleteContext(ctx context.Context, tx *db.Tx, id ID) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM config_contexts WHERE id = $1`, id)
+	return err
+}
+
+func insertEntry(ctx context.Context, tx *db.Tx, e entry) error {
+	sensitive := 0
+	if e.sensitive {
+		sensitive = 1
+	}
+	if e.value == nil {
+		e.value = []byte{}
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO config_context_entries
+		(context_id, kind, name, position, value_type, value, sensitive, description) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		e.contextID, e.kind, e.name, e.position, e.valueType, e.value, sensitive, e.description)
+	return err
+}
+
+func deleteEntries(ctx context.Context, tx *db.Tx, id ID) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM config_context_entries WHERE context_id = $1`, id)
+	return err
+}
+
+func listEntries(ctx context.Context, q db.Querier, id ID) ([]entry, error) {
+	byContext, err := listEntriesOf(ctx, q, []ID{id})
+	return byContext[id], err
+}
+
+func listEntriesOf(ctx context.Context, q db.Querier, ids []ID) (map[ID][]entry, error) {
+	out := map[ID][]entry{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	var args []any
+	list := placeholders(&args, ids)
+	entries, err := db.List(ctx, q, func(s db.Scanner) (entry, error) {
+		var e entry
+		var sensitive int64
+		err := s.Scan(&e.contextID, &e.kind, &e.name, &e.position, &e.valueType, &e.value, &sensitive, &e.description)
+		e.sensitive = sensitive != 0
+		return e, err
+	}, `SELECT context_id, kind, name, position, value_type, value, sensitive, description
+		FROM config_context_entries WHERE context_id IN (`+list+`) ORDER BY context_id, position`, args...)
+	for _, e := range entries {
+		out[e.contextID] = append(out[e.contextID], e)
+	}
+	return out, err
+}
+
+type share struct {
+	contextID ID
+	projectID string
+}
+
+func listShares(ctx context.Context, q db.Querier, ids []ID) (map[ID][]string, error) {
+	out := map[ID][]string{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	var args []any
+	list := placeholders(&args, ids)
+	shares, err := db.List(ctx, q, func(s db.Scanner) (share, error) {
+		var r share
+		err := s.Scan(&r.contextID, db.ScanText(&r.projectID))
+		return r, err
+	}, `SELECT context_id, project_id FROM config_context_shares WHERE context_id IN (`+list+`) ORDER BY context_id, project_id`, args...)
+	for _, s := range shares {
+		if s.projectID == "" {
+			s.projectID = Everyone
+		}
+		out[s.contextID] = append(out[s.contextID], s.projectID)
+	}
+	return out, err
+}
+
+func replaceShares(ctx context.Context, tx *db.Tx, id ID, with []string) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM config_context_shares WHERE context_id = $1`, id); err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, p := range with {
+		if seen[p] {
+			continue
+		}
+		seen[p] = true
+		project := p
+		if p == Everyone {
+			project = ""
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO config_context_shares (context_id, project_id) VALUES ($1, $2)`, id, db.NullText(project)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load reads one context as it may be shown.
+func load(ctx context.Context, q db.Querier, id ID) (Context, error) {
+	row, err := db.One(ctx, q, scanContext, `SELECT `+contextColumns+` FROM config_contexts c WHERE c.id = $1`, id)
+	if err != nil {
+		return Context{}, fmt.Errorf("reading config context: %w", err)
+	}
+	list, err := fill(ctx, q, []contextRow{row})
+	if err != nil {
+		return Context{}, err
+	}
+	return list[0], nil
+}
+
+// fill adds entries and shares to contexts, sensitive values left out.
+func fill(ctx context.Context, q db.Querier, rows []contextRow) ([]Context, error) {
+	entries, err := listEntriesOf(ctx, q, ids(rows))
+	if err != nil {
+		return nil, fmt.Errorf("reading config context entries: %w", err)
+	}
+	shares, err := listShares(ctx, q, ids(rows))
+	if err != nil {
+		return nil, fmt.Errorf("reading config context shares: %w", err)
+	}
+	out := make([]Context, len(rows))
+	for i, row := range rows {
+		c := row.Context
+		c.SharedWith = shares[c.ID]
+		for _, e := range entries[c.ID] {
+			if e.sensitive {
+				e.value = nil
+			}
+			switch e.kind {
+			case EnvKind:
+				c.Env = append(c.Env, e.env())
+			case FileKind:
+				c.Files = append(c.Files, e.file())
+			case VariableKind:
+				c.Variables = append(c.Variables, e.variable())
+			}
+		}
+		out[i] = c
+	}
+	return out, nil
+}
