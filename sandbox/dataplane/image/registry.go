@@ -315,3 +315,6 @@ func (w *pipeWriter) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	return w.body.Write(p)
 }
+
+// Transport reaches the registry in this process, without its hooks.
+func (r *Registry) Transport() http.RoundTripper { return handlerTransport{r.inner} }
