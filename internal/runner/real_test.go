@@ -2,11 +2,17 @@ package runner_test
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -166,5 +172,60 @@ output "t" {
 	res, recs = b.run(spec)
 	require.Equal(t, runner.StatusSucceeded, res.Status, "%+v\n%s", res, b.log("step_2", 1))
 	require.Equal(t, 1, res.Resources)
-	require.Equal(t, "fetch init plan apply output", phases(recs))
+	require.Equal(t, "fetch init apply output", phases(recs))
+}
+
+// TestRealAWSProviderAgainstASandbox plans and applies with the unmodified provider; the sandbox is only as much of
+// AWS as that needs.
+func TestRealAWSProviderAgainstASandbox(t *testing.T) {
+	t.Parallel()
+	tofu := realTofu(t)
+	mirror := os.Getenv("BERTH_TEST_PROVIDER_MIRROR")
+	if mirror == "" {
+		t.Skip("BERTH_TEST_PROVIDER_MIRROR names no provider mirror")
+	}
+	var calls atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		body, _ := io.ReadAll(r.Body)
+		form, _ := url.ParseQuery(string(body))
+		switch form.Get("Action") {
+		case "GetCallerIdentity":
+			_, _ = io.WriteString(w, `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:iam::000000000000:root</Arn><UserId>x</UserId><Account>000000000000</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
+		default:
+			w.WriteHeader(http.StatusBadRequest)
+		}
+	}))
+	defer srv.Close()
+	b := setup(t)
+	rc := filepath.Join(t.TempDir(), "tofurc")
+	require.NoError(t, os.WriteFile(rc, []byte("provider_installation {\n  filesystem_mirror {\n    path = \""+mirror+"\"\n  }\n}\n"), 0o600))
+	spec := b.spec(tofu, map[string]string{"main.tf": `
+terraform {
+  required_providers { aws = { source = "hashicorp/aws" } }
+}
+provider "aws" { region = "us-east-1" }
+provider "aws" {
+  alias   = "other"
+  region  = "us-west-2"
+  profile = "does-not-exist"
+}
+data "aws_caller_identity" "main" {}
+data "aws_caller_identity" "other" { provider = aws.other }
+output "accounts" { value = "${data.aws_caller_identity.main.account_id} ${data.aws_caller_identity.other.account_id}" }
+`})
+	spec.Tool.CLIConfig = rc
+	spec.Sandbox = &runner.Sandbox{Endpoint: srv.URL, Region: "eu-west-1", AccessKey: "test", SecretKey: "test"}
+	res, _ := b.run(spec)
+	require.Equal(t, runner.StatusSucceeded, res.Status, "%+v\n%s", res, b.log("step_1", 1))
+	outs, err := b.local.Outputs("step_1", 1, b.key)
+	require.NoError(t, err)
+	require.Equal(t, `"000000000000 000000000000"`, string(outs["accounts"].Value))
+	require.Positive(t, calls.Load())
+	spec.StepID = "step_2"
+	began := time.Now()
+	res, _ = b.run(spec)
+	require.Equal(t, runner.StatusSucceeded, res.Status)
+	require.Equal(t, 1, res.ToolStarts, "the provider is linked, not installed again")
+	t.Logf("warm step with the provider: %s", time.Since(began))
 }
