@@ -146,7 +146,11 @@ func (s *supervisor) takeErroredState(root string) error {
 }
 
 func (s *supervisor) apply(ctx context.Context, root string) error {
-	if err := s.enter(PhasePlan); err != nil {
+	first := PhasePlan
+	if len(s.spec.SavedPlan) > 0 {
+		first = PhaseApply // the plan was made, and maybe approved, before
+	}
+	if err := s.enter(first); err != nil {
 		return err
 	}
 	c := tofu.Change{Destroy: s.spec.Action == ActionDestroy, VarFile: s.varFile(), Events: s.dir.path(dirWork, fileEvents)}

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -166,7 +167,9 @@ func (s *supervisor) begin(ctx context.Context) error {
 
 // isolate takes what separation the machine gives and remembers what it was.
 func (s *supervisor) isolate() {
-	cg, err := newCgroup(s.spec.StepID + "." + fmt.Sprint(s.spec.Attempt))
+	// The name must be this supervisor's alone: whoever salvages kills everything in the group.
+	sum := sha256.Sum256([]byte(s.Dir))
+	cg, err := newCgroup(fmt.Sprintf("%s.%d-%x-%d", s.spec.StepID, s.spec.Attempt, sum[:4], os.Getpid()))
 	group := "cgroup"
 	if err != nil {
 		group = "subreaper"
