@@ -57,7 +57,7 @@
   };
   const openDialog = (id) => {
     const dialog = document.getElementById(id);
-    if (!dialog) return false;
+    if (dialog?.localName !== "dialog") return false;
     for (const m of $$("details.menu[open]")) m.open = false;
     if (!dialog.open) dialog.showModal();
     const field = $("input:not([type=hidden])", dialog);
@@ -218,6 +218,8 @@
       if (e.key === "Enter") { e.preventDefault(); options()[Math.max(0, chosen())]?.click(); }
       return;
     }
+    // A text is one line; only JSON and HCL may have more.
+    if (e.target.dataset?.f === "value" && e.key === "Enter" && ["text", "expression"].includes(fields(e.target.closest("[data-row]")).type.value)) { e.preventDefault(); return; }
     if (e.target.id === "log-search" && e.key === "Enter") { e.preventDefault(); logFind(e.shiftKey ? -1 : 1); return; }
     if (e.key === "Escape") { for (const m of $$("details.menu[open]")) { m.open = false; $("summary", m).focus(); } return; }
     if (e.target.role === "tab" && (e.key === "ArrowRight" || e.key === "ArrowLeft")) {

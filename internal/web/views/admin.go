@@ -1,5 +1,7 @@
 package views
 
+import "strings"
+
 // SignIn is the page to sign in.
 type SignIn struct {
 	Page
@@ -218,4 +220,22 @@ type PaletteGroup struct {
 type PaletteItem struct {
 	Label, URL, Icon, Hint string
 	Status                 Status
+}
+
+// Holds says how much a context holds, in words.
+func (c ContextRow) Holds() string {
+	var parts []string
+	if c.Variables > 0 {
+		parts = append(parts, Count(c.Variables, "environment variable", "environment variables"))
+	}
+	if c.Files > 0 {
+		parts = append(parts, Count(c.Files, "file", "files"))
+	}
+	if c.Inputs > 0 {
+		parts = append(parts, Count(c.Inputs, "input variable", "input variables"))
+	}
+	if len(parts) == 0 {
+		return "nothing yet"
+	}
+	return strings.Join(parts, ", ")
 }

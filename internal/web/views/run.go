@@ -153,3 +153,39 @@ type ActivityPage struct {
 	Any                bool
 	NextURL, PrevURL   string
 }
+
+// Part is a piece of a sentence; a strong one is a warning.
+type Part struct {
+	Text   string
+	Strong bool
+}
+
+// Effect says in one sentence what the plan does, with the loss of data set apart.
+func (v PlanPage) Effect() []Part {
+	var parts []Part
+	add := func(n int, word string, strong bool) {
+		if n == 0 {
+			return
+		}
+		if len(parts) > 0 {
+			parts = append(parts, Part{Text: ", "})
+		}
+		parts = append(parts, Part{Text: Number(n) + " " + word, Strong: strong})
+	}
+	lost := false
+	for _, c := range v.Changes {
+		lost = lost || (c.DataLoss && c.Kind == ChangeReplace)
+	}
+	replaced := "replaced"
+	if lost {
+		replaced += ": data is lost"
+	}
+	add(v.Create, "created", false)
+	add(v.Update, "changed in place", false)
+	add(v.Replace, replaced, lost)
+	add(v.Destroy, "deleted", true)
+	if len(parts) == 0 {
+		return []Part{{Text: "Nothing to change"}}
+	}
+	return parts
+}

@@ -215,3 +215,11 @@ func (t Toolchain) Sentence() string {
 	}
 	return s
 }
+
+// Percent is how far the part that is going on is.
+func (t Toolchain) Percent() int {
+	if t.Total <= 0 {
+		return 0
+	}
+	return min(100, t.Done*100/t.Total)
+}
