@@ -117,12 +117,17 @@ func TestRealDataDirectoryIsHidden(t *testing.T) {
 	require.NoError(t, err)
 	spec := b.spec(tofu, map[string]string{"main.tf": `
 resource "terraform_data" "a" {
-  provisioner "local-exec" { command = "cat ` + secret + ` || echo cannot see it; ls ` + dir + `; echo x > made-here" }
+  provisioner "local-exec" { command = "cat ` + secret + ` || echo cannot see it; umount ` + dir + `; cat ` + secret + `; cat /proc/` + strconv.Itoa(os.Getpid()) + `/root` + secret + `; cat /proc/$PPID/root` + secret + `; echo x > made-here" }
 }
 output "o" { value = fileexists("` + secret + `") }`})
 	res, recs := b.run(spec)
 	require.Equal(t, runner.StatusSucceeded, res.Status, "%+v\n%s", res, b.log("step_1", 1))
-	isolation := recs[0].Started.Isolation
+	isolation := ""
+	for _, r := range recs {
+		if r.Notice != nil && r.Notice.Code == "isolation" {
+			isolation = r.Notice.Message
+		}
+	}
 	if !strings.HasPrefix(isolation, "mount namespace") {
 		t.Skipf("this machine permits no mount namespace: %s", isolation)
 	}
@@ -228,4 +233,36 @@ output "accounts" { value = "${data.aws_caller_identity.main.account_id} ${data.
 	require.Equal(t, runner.StatusSucceeded, res.Status)
 	require.Equal(t, 1, res.ToolStarts, "the provider is linked, not installed again")
 	t.Logf("warm step with the provider: %s", time.Since(began))
+}
+
+func TestRealToolOutlivesItsSupervisorInOrder(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	code := func(what string) map[string]string {
+		return map[string]string{"main.tf": `
+resource "terraform_data" "first" { input = "kept" }
+resource "terraform_data" "second" {
+  depends_on = [terraform_data.first]
+  provisioner "local-exec" { command = "` + what + `" }
+}`}
+	}
+	spec := b.spec(realTofu(t), code("sleep 300"))
+	h := b.start(spec)
+	pid := pidOf(t, func(want func(runner.Record) bool) runner.Record { return b.until(h, want) })
+	b.until(h, objectStarted("terraform_data.second"))
+	require.NoError(t, unix.Kill(pid, unix.SIGKILL))
+	_, err := h.Wait(b.ctx())
+	require.ErrorIs(t, err, runner.ErrLost)
+	require.NoError(t, h.Salvage(b.ctx(), runner.SalvageSpec{ResourceID: "res_1", DataKey: b.key}))
+	res, recs := b.finish(h)
+	require.Equal(t, "supervisor_lost", res.Code)
+	// The tool was asked to end, could not reach its backend, and left its state in a file, which was kept.
+	require.Equal(t, 1, res.StateVersion)
+	next := b.next(spec, recs)
+	require.Contains(t, string(next.State), "kept")
+	next.Bundle = b.bundle(code("true"))
+	res, _ = b.run(next)
+	require.Equal(t, runner.StatusSucceeded, res.Status, "%+v\n%s", res, b.log("step_1", 2))
+	require.True(t, res.Reconciled, "%+v", res)
+	require.Equal(t, 2, res.Resources)
 }

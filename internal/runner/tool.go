@@ -123,6 +123,9 @@ func (s *supervisor) attend(ctx context.Context, cmd *exec.Cmd, t toolRun, logR,
 			}
 			_, logErr = io.Copy(to, logR)
 		}
+		if logErr != nil {
+			_, _ = io.Copy(io.Discard, logR) // a tool whose output nobody reads would stand still for ever
+		}
 	})
 	if outR != nil {
 		wg.Go(func() { _, outErr = io.Copy(t.capture, outR) })
