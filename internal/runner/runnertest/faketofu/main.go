@@ -18,10 +18,21 @@ import (
 type object struct {
 	Address, Type, ID, Error string
 	Values                   map[string]any
+	ErrorUnless              string `json:"error_unless"`
 	WaitFor                  string `json:"wait_for"`
 	HangAfterStart           bool   `json:"hang_after_start"`
 	DieAfter                 bool   `json:"die_after"`
 	DieDuring                bool   `json:"die_during"`
+}
+
+// fails reports whether its creation is to fail.
+func (o object) fails() bool {
+	if o.ErrorUnless != "" {
+		if _, err := os.Stat(o.ErrorUnless); err == nil {
+			return false
+		}
+	}
+	return o.Error != ""
 }
 
 type script struct {
@@ -193,7 +204,7 @@ func (p *program) change(apply bool) {
 	p.save(p.script.NoBackendAtEnd)
 	if failed {
 		for _, o := range add {
-			if o.Error != "" {
+			if o.fails() {
 				p.diag(o.Error, o.Address)
 			}
 		}
@@ -248,7 +259,7 @@ func (p *program) do(list []object, action string) bool {
 			p.interrupted()
 			time.Sleep(time.Millisecond)
 		}
-		if o.Error != "" && action == "create" {
+		if o.fails() && action == "create" {
 			p.emit(map[string]any{"type": "apply_errored", "hook": hook(o, action, "")}, o.Address+": errored")
 			failed = true
 			continue
