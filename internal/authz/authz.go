@@ -143,7 +143,7 @@ func forbidden(s Subject, p Permission, projectID string) error {
 		}
 		needs += " (or " + strings.Join(names, ", ") + ")"
 	}
-	if projectID == "" {
+	if projectID == "" || roles[0] == OrganisationAdmin {
 		return ErrForbidden.With("%s %s. Ask an %s.", p.Action(), needs, OrganisationAdmin.Name())
 	}
 	return ErrForbidden.With("%s in project %s %s. Ask a %s of %s.", p.Action(), project, needs, ProjectAdmin.Name(), project)

@@ -66,13 +66,15 @@ func TestRequire(t *testing.T) {
 		kind    fault.Kind
 		message string
 	}{
-		"nobody":            {ctx: context.Background(), perm: authz.ProjectRead, project: "prj_1", kind: fault.Unauthenticated},
-		"system":            {ctx: authz.WithSubject(context.Background(), authz.System("scheduler")), perm: authz.SettingsWrite},
-		"no binding":        {ctx: subject(), perm: authz.ProjectRead, project: "prj_1", kind: fault.Forbidden},
-		"user creates":      {ctx: subject(user), perm: authz.EnvironmentCreate, project: "prj_1"},
-		"user elsewhere":    {ctx: subject(user), perm: authz.EnvironmentRead, project: "prj_2", kind: fault.Forbidden, message: "You have no role in this project. Ask an Organisation Admin, or a Project Admin of the project, for one."},
-		"user organisation": {ctx: subject(user), perm: authz.ProjectCreate, kind: fault.Forbidden, message: "Creating a project needs the role Organisation Admin. Ask an Organisation Admin."},
-		"user reads state":  {ctx: subject(user), perm: authz.StateRead, project: "prj_1", kind: fault.Forbidden, message: "Reading state in project demo needs the role Infrastructure Admin. Ask a Project Admin of demo."},
+		"nobody":                         {ctx: context.Background(), perm: authz.ProjectRead, project: "prj_1", kind: fault.Unauthenticated},
+		"system":                         {ctx: authz.WithSubject(context.Background(), authz.System("scheduler")), perm: authz.SettingsWrite},
+		"no binding":                     {ctx: subject(), perm: authz.ProjectRead, project: "prj_1", kind: fault.Forbidden},
+		"user creates":                   {ctx: subject(user), perm: authz.EnvironmentCreate, project: "prj_1"},
+		"user elsewhere":                 {ctx: subject(user), perm: authz.EnvironmentRead, project: "prj_2", kind: fault.Forbidden, message: "You have no role in this project. Ask an Organisation Admin, or a Project Admin of the project, for one."},
+		"user organisation":              {ctx: subject(user), perm: authz.ProjectCreate, kind: fault.Forbidden, message: "Creating a project needs the role Organisation Admin. Ask an Organisation Admin."},
+		"user reads state":               {ctx: subject(user), perm: authz.StateRead, project: "prj_1", kind: fault.Forbidden, message: "Reading state in project demo needs the role Infrastructure Admin. Ask a Project Admin of demo."},
+		"project admin deletes":          {ctx: subject(authz.Binding{ProjectID: "prj_1", ProjectName: "demo", Role: authz.ProjectAdmin}), perm: authz.ProjectDelete, project: "prj_1", kind: fault.Forbidden, message: "Deleting a project needs the role Organisation Admin. Ask an Organisation Admin."},
+		"organisation role in a project": {ctx: subject(authz.Binding{ProjectID: "prj_1", ProjectName: "demo", Role: authz.OrganisationAdmin}), perm: authz.StateRead, project: "prj_1", kind: fault.Forbidden},
 		"reader creates": {ctx: subject(reader), perm: authz.EnvironmentCreate, project: "prj_1", kind: fault.Forbidden,
 			message: "Creating an environment in project demo needs the role Environment Template User (or Infrastructure Admin, Project Admin). Ask a Project Admin of demo."},
 		"two roles":             {ctx: subject(reader, user), perm: authz.EnvironmentCreate, project: "prj_1"},

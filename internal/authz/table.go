@@ -122,9 +122,9 @@ func table() []grant {
 	)
 	return []grant{
 		{ProjectCreate, "Creating a project", nil},
-		{ProjectRead, "Reading the project", []Role{ro, user, infra, admin, orgRO}},
-		{ProjectUpdate, "Changing the project", []Role{admin}},
-		{ProjectDelete, "Deleting the project", nil},
+		{ProjectRead, "Reading project details", []Role{ro, user, infra, admin, orgRO}},
+		{ProjectUpdate, "Changing project details", []Role{admin}},
+		{ProjectDelete, "Deleting a project", nil},
 
 		{MemberRead, "Reading the members", []Role{infra, admin, orgRO}},
 		{MemberWrite, "Changing the members", []Role{admin}},
