@@ -347,8 +347,8 @@ func (in *inspector) boolAttr(content *hcl.BodyContent, name string) (is, ok boo
 	return v.True(), true
 }
 
-// text returns an expression as written. In JSON files the quotes go, so that
-// both spellings of a file give the same text.
+// text returns an expression as written. In JSON files the quotes and the
+// template marks go, so that both spellings of a file give the same text.
 func (in *inspector) text(expr hcl.Expression) string {
 	rng := expr.Range()
 	src := in.sources[rng.Filename]
@@ -358,10 +358,11 @@ func (in *inspector) text(expr hcl.Expression) string {
 	text := string(rng.SliceBytes(src))
 	if strings.HasSuffix(rng.Filename, ".json") {
 		if v, diags := expr.Value(nil); !diags.HasErrors() && v.Type() == cty.String && v.IsKnown() && !v.IsNull() {
-			return v.AsString()
+			text = v.AsString()
 		}
-		text = strings.Trim(text, `"`)
-		text = strings.TrimSuffix(strings.TrimPrefix(text, "${"), "}")
+		if inner, ok := strings.CutPrefix(text, "${"); ok && strings.HasSuffix(inner, "}") {
+			text = strings.TrimSuffix(inner, "}")
+		}
 	}
 	return text
 }
