@@ -18,6 +18,9 @@ type Handle struct {
 	dir attemptDir
 }
 
+// Dir is the attempt's directory, for people who look into a problem.
+func (h *Handle) Dir() string { return string(h.dir) }
+
 // Liveness of an attempt.
 type Liveness string
 

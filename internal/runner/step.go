@@ -327,7 +327,7 @@ func (s *supervisor) settleState(res *Result) {
 		res.Reconciled = s.orderly
 		return
 	}
-	var parsed *tofu.State
+	var parsed *tofu.StateFile
 	version := 0
 	if s.states != nil {
 		parsed, _, version = s.states.current()
