@@ -107,7 +107,7 @@ func (s *Server) Stop() {
 
 const (
 	readyPause = 10 * time.Millisecond
-	readyWait  = 30 * time.Second
+	readyWait  = 15 * time.Second
 )
 
 func (s *Server) awaitReady() {

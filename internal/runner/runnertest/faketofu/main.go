@@ -64,6 +64,10 @@ func main() {
 	p := &program{stopped: make(chan os.Signal, 1), flags: map[string]string{}}
 	signal.Notify(p.stopped, os.Interrupt)
 	if len(os.Args) > 1 && os.Args[1] == "version" {
+		if len(os.Args) > 2 && os.Args[2] == "-json" {
+			fmt.Println(`{"terraform_version": "1.12.6", "platform": "linux_amd64", "provider_selections": {}}`)
+			return
+		}
 		fmt.Println("OpenTofu v1.12.6")
 		return
 	}
