@@ -189,3 +189,17 @@ type Image struct {
 	StandIn bool
 	Note    string
 }
+
+// TaskIDVariable tells a container the task it belongs to.
+const TaskIDVariable = "BERTH_TASK_ID"
+
+// Command is what a container runs, given the image's entrypoint and command.
+func Command(spec ContainerSpec, entrypoint, command []string) []string {
+	if spec.Entrypoint != nil {
+		entrypoint, command = spec.Entrypoint, nil
+	}
+	if spec.Command != nil {
+		command = spec.Command
+	}
+	return append(append([]string{}, entrypoint...), command...)
+}
