@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/berthdev/berth/internal/runner"
 	"github.com/berthdev/berth/internal/runner/runnertest"
@@ -27,6 +28,10 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	runnertest.Clean()
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Println(err)
+		code = 1
+	}
 	os.Exit(code)
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -97,6 +98,18 @@ func TestSecondStartOnAResourceNamesTheHolder(t *testing.T) {
 	other.State = nil
 	res, _ = b.run(other)
 	require.Equal(t, runner.StatusSucceeded, res.Status)
+}
+
+func TestNextStepMayStartAsSoonAsTheResultIsRead(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.fake(runnertest.Script{Objects: vpcAndRole})
+	for i := range 15 {
+		spec.StepID = fmt.Sprintf("step_%d", i)
+		res, _ := b.run(spec)
+		require.Equal(t, runner.StatusSucceeded, res.Status)
+		require.NoError(t, b.local.Settle(b.ctx(), spec.StepID, 1))
+	}
 }
 
 func TestManyStartsInitialiseOnce(t *testing.T) {
@@ -226,6 +239,10 @@ func TestEnvironmentIsScrubbed(t *testing.T) {
 	b := setup(t) // not parallel: it sets a variable of the process
 	t.Setenv("BERTH_TEST_LEAK", "leaked")
 	witness := filepath.Join(t.TempDir(), "env")
+	b.cfg.Env = map[string]string{"HTTPS_PROXY": "http://proxy", "GOOD": "no"}
+	var err error
+	b.local, err = runner.New(b.cfg)
+	require.NoError(t, err)
 	files := runnertest.Script{}.Files()
 	spec := b.spec(envTool(t, witness), files)
 	spec.Env = map[string]string{"GOOD": "yes", "PATH": "/evil", "TF_HTTP_ADDRESS": "http://evil", "TF_CLI_ARGS": "-evil"}
@@ -236,6 +253,8 @@ func TestEnvironmentIsScrubbed(t *testing.T) {
 	require.NotContains(t, env, "leaked")
 	require.NotContains(t, env, "evil")
 	require.Contains(t, env, "GOOD=yes")
+	require.NotContains(t, env, "GOOD=no")
+	require.Contains(t, env, "HTTPS_PROXY=http://proxy")
 	require.Contains(t, env, "HOME="+b.dir("step_1", 1))
 	require.Contains(t, notices(recs), "env_ignored")
 	st, err := os.Stat(filepath.Join(b.dir("step_1", 1), "work", "home", ".netrc"))

@@ -33,6 +33,7 @@ type order struct {
 	Hide     []string
 	Expose   []string
 	Path     string
+	Env      map[string]string
 }
 
 // MaybeSupervise turns the process into a supervisor when it was started as one, and then does not return. It must be
@@ -180,7 +181,7 @@ func (s *supervisor) contain() {
 		s.containment = "subreaper"
 	}
 	s.cg = cg
-	s.outside, _ = newLauncher(func() string { return "" })
+	s.outside, _ = newLauncher(func() error { return nil })
 }
 
 // keeps lists what a step needs to see.

@@ -4,9 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 )
 
@@ -49,12 +50,12 @@ func (s *supervisor) buildEnv() {
 		env = append(env, "AWS_ACCESS_KEY_ID="+sb.AccessKey, "AWS_SECRET_ACCESS_KEY="+sb.SecretKey,
 			"AWS_REGION="+sb.Region, "AWS_DEFAULT_REGION="+sb.Region, "AWS_EC2_METADATA_DISABLED=true", "AWS_ENDPOINT_URL="+sb.Endpoint)
 	}
-	names := make([]string, 0, len(s.spec.Env))
-	for n := range s.spec.Env {
-		names = append(names, n)
+	for n, v := range s.Env {
+		if _, own := s.spec.Env[n]; !own {
+			env = append(env, n+"="+v)
+		}
 	}
-	sort.Strings(names)
-	for _, n := range names {
+	for _, n := range slices.Sorted(maps.Keys(s.spec.Env)) {
 		if reserved(n) {
 			s.notice("env_ignored", fmt.Sprintf("the variable %s of a config context is ignored: Berth sets it itself", n))
 			continue
