@@ -302,3 +302,54 @@ func TestBadDocuments(t *testing.T) {
 	_, err := shipped.Publish(f.admin, f.svc, "prj_demo", folder(`variable "size" { type = nonsense }`))
 	require.ErrorContains(t, err, "main.tf:1")
 }
+
+func TestDraftsKeepTheirProblems(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		f := setup(t, d)
+		_, err := shipped.Publish(f.admin, f.svc, "prj_demo", folder(sized))
+		require.NoError(t, err)
+		in := template.SaveInput{ProjectID: "prj_demo", Name: "app", Version: "v2"}
+		spec := template.EnvironmentSpec{Resources: []template.Resource{
+			{Name: "app", Kind: template.KindResourceTemplate, Template: "app"},
+			{Name: "db", Kind: template.KindResourceTemplate, Template: "database", DependsOn: []string{"app"}},
+		}}
+		v, change, err := f.svc.SaveEnvironment(f.admin, in, spec)
+		require.NoError(t, err)
+		require.Equal(t, template.Created, change)
+		require.Equal(t, template.Draft, v.State)
+		require.Len(t, v.Problems, 1)
+		require.Equal(t, "spec.resources[1].template", v.Problems[0].Path)
+		_, err = f.svc.Find(f.admin, "prj_demo", "app", "v2")
+		require.ErrorIs(t, err, template.ErrNotUsable)
+		require.ErrorContains(t, f.svc.SetEnvironmentState(f.admin, "prj_demo", "app", "v2", template.Active), "database")
+
+		spec.Resources = spec.Resources[:1]
+		_, change, err = f.svc.SaveEnvironment(f.admin, in, spec)
+		require.NoError(t, err)
+		require.Equal(t, template.Updated, change)
+		require.NoError(t, f.svc.SetEnvironmentState(f.admin, "prj_demo", "app", "v2", template.Active))
+		c, err := f.svc.Find(f.admin, "prj_demo", "app", "")
+		require.NoError(t, err)
+		require.Equal(t, "v2", c.Version.Version)
+		require.True(t, c.Inputs()[0].Required)
+		labels, err := f.svc.Labels(f.admin, []template.EnvironmentVersionID{c.Version.ID})
+		require.NoError(t, err)
+		require.Equal(t, "v2", labels[c.Version.ID].Version)
+
+		// A context that gives the variable makes it no longer required.
+		spec.Contexts = []template.ContextRef{{Name: "sizes"}}
+		in.Version, in.State = "v3", template.Active
+		_, _, err = f.svc.SaveEnvironment(f.admin, in, spec)
+		require.NoError(t, err)
+		_, _, err = f.contexts.Set(f.admin, "prj_demo", "sizes", configcontext.Input{Variables: []configcontext.Variable{{Name: "size", Value: "7"}}})
+		require.NoError(t, err)
+		c, err = f.svc.Find(f.admin, "prj_demo", "app", "v3")
+		require.NoError(t, err)
+		require.False(t, c.Inputs()[0].Required)
+		got, err := f.svc.Resolve(f.system, "prj_demo", c, template.ResolveInput{Resource: "app"})
+		require.NoError(t, err)
+		require.Equal(t, "7", string(got.Variables["size"]))
+		require.Equal(t, template.FromEnvironmentContext, got.Origins["size"])
+	})
+}
