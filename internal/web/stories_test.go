@@ -155,6 +155,7 @@ func environment(s views.Status, tab views.Tab) views.EnvironmentPage {
 		v.Run = &views.RunSummary{URL: base + "/runs/1", Number: 1, Status: views.Running, Headline: "Creating the load balancer, usually 2 minutes, 40 s so far", Percent: 46, Elapsed: "1 min 12 s", Started: ago(72 * time.Second), Usually: "3 min 10 s"}
 	case views.Failed:
 		c := cause()
+		c.Action = nil // the page's own Retry is the one action
 		v.Run = &views.RunSummary{URL: base + "/runs/1", Number: 1, Status: views.Failed, Cause: &c}
 	}
 	if s == views.Deployed || s == views.Failed {
