@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berthdev/berth/internal/web/static"
+	"github.com/berthdev/berth/internal/web/ui"
 )
 
 // policy is as strict as the product's; a page that needs more shows up as an error in the browser's console.
@@ -47,7 +48,7 @@ func storyServer(t *testing.T) *httptest.Server {
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		case strings.HasSuffix(r.URL.Path, "/palette"):
-			http.Redirect(w, r, "/story/palette", http.StatusSeeOther)
+			_ = ui.PaletteList(paletteStory()).Render(r.Context(), w)
 		default:
 			http.NotFound(w, r)
 		}

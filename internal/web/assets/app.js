@@ -114,10 +114,18 @@
     $("span", box).textContent = text;
     box.hidden = text === "";
   };
+  // While the pointer is down, nothing may move under it: a press that ends beside its button would be lost.
+  let down = false;
+  document.addEventListener("pointerdown", () => { down = true; }, true);
+  for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { down = false; }, true);
   document.addEventListener("focusout", (e) => {
     const el = e.target;
-    if (el.willValidate && el.form?.hasAttribute("data-check") && (el.value !== "" || el.getAttribute("aria-invalid") === "true")) showError(el, message(el));
+    if (down) { document.addEventListener("pointerup", () => setTimeout(leave, 0, el), { once: true }); return; }
+    leave(el);
   });
+  const leave = (el) => {
+    if (el.isConnected && el.willValidate && el.form?.hasAttribute("data-check") && (el.value !== "" || el.getAttribute("aria-invalid") === "true")) showError(el, message(el));
+  };
   document.addEventListener("submit", (e) => {
     const form = e.target;
     if (form.hasAttribute("data-check") && !e.submitter?.formNoValidate) {
