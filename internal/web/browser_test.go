@@ -47,6 +47,8 @@ func storyServer(t *testing.T) *httptest.Server {
 			w.Header().Set("Content-Type", "text/event-stream")
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
+		case r.URL.Path == "/p/demo/environments":
+			_ = all["environments-ten"].Render(r.Context(), w)
 		case strings.HasSuffix(r.URL.Path, "/palette"):
 			_ = ui.PaletteList(paletteStory()).Render(r.Context(), w)
 		default:

@@ -259,6 +259,36 @@
   });
 
   // ---- live connection -----------------------------------------------------------------------------------------
+  // A browser allows few connections to one server. A page nobody looks at gives its stream back and takes it up again
+  // when it is seen; the server sends the present state first on every stream, so nothing is missed.
+  const streams = new Set();
+  class Stream {
+    heard = [];
+    constructor(url) { this.url = url; streams.add(this); this.resume(); }
+    get readyState() { return this.ended ? EventSource.CLOSED : this.source?.readyState ?? EventSource.CONNECTING; }
+    resume() {
+      if (this.ended || this.source) return;
+      const s = this.source = new EventSource(this.url);
+      s.onopen = (e) => this.onopen?.(e);
+      s.onerror = (e) => { if (s.readyState === EventSource.CLOSED) this.close(); this.onerror?.(e); };
+      for (const [name, listener] of this.heard) s.addEventListener(name, listener);
+    }
+    pause() { this.source?.close(); this.source = null; }
+    close() { this.ended = true; this.pause(); streams.delete(this); }
+    addEventListener(name, listener) { this.heard.push([name, listener]); this.source?.addEventListener(name, listener); }
+    removeEventListener(name, listener) {
+      this.heard = this.heard.filter(([n, l]) => n !== name || l !== listener);
+      this.source?.removeEventListener(name, listener);
+    }
+  }
+  htmx.createEventSource = (url) => new Stream(url);
+  let away = 0;
+  const pauseAll = () => { for (const s of streams) s.pause(); };
+  const resumeAll = () => { clearTimeout(away); for (const s of [...streams]) s.resume(); };
+  document.addEventListener("visibilitychange", () => { if (document.hidden) away = setTimeout(pauseAll, 5000); else resumeAll(); });
+  window.addEventListener("pagehide", pauseAll);
+  window.addEventListener("pageshow", resumeAll);
+
   let lost = 0;
   const connection = (ok) => {
     clearTimeout(lost);
