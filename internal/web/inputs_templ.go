@@ -222,7 +222,7 @@ func inputRow(t views.InputTab, in views.InputValue) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "\"><td class=\"align-top\"><div class=\"flex items-center gap-2 min-h-8\"><span class=\"mono\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "\"><td class=\"align-top\"><div class=\"flex flex-wrap items-center gap-x-2 min-h-8 max-w-36 sm:max-w-none\"><span class=\"mono\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -299,7 +299,7 @@ func inputRow(t views.InputTab, in views.InputValue) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "<span class=\"mono flex items-center min-h-8\"><span class=\"clip max-w-40 sm:max-w-72\" title=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "<span class=\"mono flex items-center min-h-8\"><span class=\"clip max-w-32 sm:max-w-72\" title=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

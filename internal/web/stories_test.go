@@ -155,6 +155,7 @@ func environment(s views.Status, tab views.Tab) views.EnvironmentPage {
 		v.Run = &views.RunSummary{URL: base + "/runs/1", Number: 1, Status: views.Running, Headline: "Creating the load balancer, usually 2 minutes, 40 s so far", Percent: 46, Elapsed: "1 min 12 s", Started: ago(72 * time.Second), Usually: "3 min 10 s"}
 	case views.Failed:
 		c := cause()
+		c.Action = nil // the page's own Retry is the one action
 		v.Run = &views.RunSummary{URL: base + "/runs/1", Number: 1, Status: views.Failed, Cause: &c}
 	}
 	if s == views.Deployed || s == views.Failed {
@@ -443,6 +444,10 @@ func errorStories() map[string]templ.Component {
 		"error-404": web.ErrorPage(views.ErrorPage{Page: page("Not found", ""), Status: 404, Heading: "There is no environment ecs-9 in demo", Text: "It was deleted, or the address is mistyped.", Actions: back}),
 		"error-500": web.ErrorPage(views.ErrorPage{Page: views.Page{Title: "Error", Now: now}, Status: 500, Heading: "Something broke in Berth", Text: "It is recorded in the server's log under the number below. Trying again may work.", Reference: "7f3a-91c2", Actions: []views.Link{{Label: "Start page", URL: "/"}}}),
 		"toolchain": web.ToolchainPage(views.ToolchainPage{Page: page("Toolchain", ""), State: tool}), "toolchain-failed": web.ToolchainPage(views.ToolchainPage{Page: page("Toolchain", ""), State: failed}),
-		"palette": web.PalettePage(page("Search", ""), views.Palette{Groups: []views.PaletteGroup{{Name: "Environments", Items: []views.PaletteItem{{Label: "ecs-1", URL: "/p/demo/environments/ecs-1", Icon: "box", Status: views.Deployed}}}, {Name: "Go to", Items: []views.PaletteItem{{Label: "Activity", URL: "/p/demo/activity", Icon: "activity", Hint: "g a"}}}}}),
+		"palette": web.PalettePage(page("Search", ""), paletteStory()),
 	}
+}
+
+func paletteStory() views.Palette {
+	return views.Palette{Groups: []views.PaletteGroup{{Name: "Environments", Items: []views.PaletteItem{{Label: "ecs-1", URL: "/p/demo/environments/ecs-1", Icon: "box", Status: views.Deployed}}}, {Name: "Go to", Items: []views.PaletteItem{{Label: "Activity", URL: "/p/demo/activity", Icon: "activity", Hint: "g a"}}}}}
 }
