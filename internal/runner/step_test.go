@@ -397,6 +397,22 @@ func TestPlanChangesNothingAndCanBeApplied(t *testing.T) {
 	require.ErrorContains(t, err, "wrong data key")
 }
 
+func TestToolThatPrintsEventsInsteadOfText(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.fake(runnertest.Script{Objects: append(vpcAndRole[:1:1], runnertest.Object{Address: "aws_vpc.bad", Type: "aws_vpc", Error: "quota of canary-secret"})})
+	spec.Tool.Kind, spec.Tool.Version, spec.Secrets = runner.ToolTerraform, "1.9.8", []string{"canary-secret"}
+	res, recs := b.run(spec)
+	require.Equal(t, "apply_failed", res.Code)
+	require.Equal(t, "aws_vpc.bad: quota of "+runner.Mark, res.Message)
+	require.Equal(t, "fetch init plan apply", phases(recs))
+	require.Equal(t, 1, res.Resources)
+	log := b.log("step_1", 1)
+	require.Contains(t, log, "aws_vpc.main: create complete\n")
+	require.Contains(t, log, "Error: quota of "+runner.Mark+"\n\n  on main.tf line 7, in aws_vpc.bad\n")
+	require.NotContains(t, log, `"@message"`)
+}
+
 func TestErroredStateIsKept(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

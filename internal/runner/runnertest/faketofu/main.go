@@ -109,11 +109,15 @@ func check(err error) {
 }
 
 func (p *program) emit(v map[string]any, text string) {
+	v["@message"], v["@timestamp"] = text, time.Now().UTC().Format(time.RFC3339Nano)
+	b, err := json.Marshal(v)
+	check(err)
+	if p.flags["-json"] != "" {
+		fmt.Println(string(b))
+		return
+	}
 	fmt.Println(text)
 	if p.events != nil {
-		v["@message"], v["@timestamp"] = text, time.Now().UTC().Format(time.RFC3339Nano)
-		b, err := json.Marshal(v)
-		check(err)
 		_, err = p.events.Write(append(b, '\n'))
 		check(err)
 	}
