@@ -465,3 +465,20 @@ func TestFollowingEndsWithItsContext(t *testing.T) {
 	_, err := h.Wait(ctx)
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+func TestStateWithAnotherProviderIsInitialisedAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.fake(runnertest.Script{Objects: vpcAndRole})
+	spec.State = []byte(`{"version":4,"serial":3,"lineage":"l","outputs":{},"resources":[{"mode":"managed","type":"null_resource","name":"old",
+		"provider":"provider[\"registry.opentofu.org/hashicorp/null\"]","instances":[{"attributes":{"id":"1"}}]}]}`)
+	res, recs := b.run(spec)
+	require.Equal(t, runner.StatusSucceeded, res.Status, "%+v", res)
+	require.Contains(t, notices(recs), "cold_init")
+	require.Equal(t, 3, res.ToolStarts)
+	// The shared directory was not touched by it.
+	spec.StepID, spec.State = "step_2", nil
+	res, recs = b.run(spec)
+	require.Equal(t, 1, res.ToolStarts)
+	require.NotContains(t, notices(recs), "warm_rebuilt")
+}
