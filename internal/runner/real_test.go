@@ -202,7 +202,8 @@ func TestRealAWSProviderAgainstASandbox(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	b := setup(t)
+	// Sockets have short paths only, and data directories may have long ones.
+	b := setupIn(t, filepath.Join(t.TempDir(), strings.Repeat("long-", 20)))
 	rc := filepath.Join(t.TempDir(), "tofurc")
 	require.NoError(t, os.WriteFile(rc, []byte("provider_installation {\n  filesystem_mirror {\n    path = \""+mirror+"\"\n  }\n}\n"), 0o600))
 	spec := b.spec(tofu, map[string]string{"main.tf": `
