@@ -309,6 +309,20 @@ func TestGraceEndsAToolThatDoesNotStop(t *testing.T) {
 	require.Contains(t, notices(recs), "grace_over")
 }
 
+func TestKillEndsTheToolAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.fake(runnertest.Script{Objects: []runnertest.Object{{Address: "aws_vpc.main", Type: "aws_vpc", ID: "vpc-1", HangAfterStart: true}}})
+	h := b.start(spec)
+	b.until(h, objectStarted("aws_vpc.main"))
+	require.NoError(t, h.Kill(b.ctx()))
+	res, _ := b.finish(h)
+	require.Equal(t, runner.StatusCanceled, res.Status)
+	require.Equal(t, -1, res.Exit)
+	require.False(t, res.Reconciled)
+	require.Equal(t, runner.Attempt{StepID: "step_1", Attempt: 1}, h.Attempt())
+}
+
 func TestStepTimeout(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -185,15 +185,7 @@ func (p *program) change(apply bool) {
 	}
 	failed := p.do(add, "create")
 	failed = p.do(remove, "delete") || failed
-	if !destroy {
-		outs := map[string]any{}
-		for k, v := range p.script.Outputs {
-			outs[k] = map[string]any{"value": v, "type": "dynamic"}
-		}
-		p.state["outputs"] = outs
-	} else {
-		p.state["outputs"] = map[string]any{}
-	}
+	p.setOutputs(destroy)
 	p.save(p.script.NoBackendAtEnd)
 	if failed {
 		for _, o := range add {
@@ -210,6 +202,16 @@ func (p *program) change(apply bool) {
 	}
 	p.summary(op, len(add), len(remove))
 	p.unlock()
+}
+
+func (p *program) setOutputs(destroy bool) {
+	outs := map[string]any{}
+	for k, v := range p.script.Outputs {
+		if !destroy {
+			outs[k] = map[string]any{"value": v, "type": "dynamic"}
+		}
+	}
+	p.state["outputs"] = outs
 }
 
 func hook(o object, action, id string) map[string]any {
