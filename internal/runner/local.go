@@ -330,5 +330,5 @@ func (l *Local) Settle(ctx context.Context, stepID string, attempt int) error {
 			return err
 		}
 	}
-	return os.RemoveAll(string(h.dir))
+	return errors.Join(id.dropTmp(), os.RemoveAll(string(h.dir)))
 }

@@ -313,6 +313,7 @@ func (s *supervisor) finish(failed error) error {
 		err = errors.Join(err, s.states.close())
 	}
 	s.cg.close()
+	err = errors.Join(err, s.id.dropTmp())
 	err = errors.Join(err, s.log.close())
 	// Nothing that could change the resource lives any more and its state is stored, so the lock goes before the result:
 	// who reads the result may start the next step at once.

@@ -309,6 +309,20 @@ func TestGraceEndsAToolThatDoesNotStop(t *testing.T) {
 	require.Contains(t, notices(recs), "grace_over")
 }
 
+func TestKillEndsTheToolAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.fake(runnertest.Script{Objects: []runnertest.Object{{Address: "aws_vpc.main", Type: "aws_vpc", ID: "vpc-1", HangAfterStart: true}}})
+	h := b.start(spec)
+	b.until(h, objectStarted("aws_vpc.main"))
+	require.NoError(t, h.Kill(b.ctx()))
+	res, _ := b.finish(h)
+	require.Equal(t, runner.StatusCanceled, res.Status)
+	require.Equal(t, -1, res.Exit)
+	require.False(t, res.Reconciled)
+	require.Equal(t, runner.Attempt{StepID: "step_1", Attempt: 1}, h.Attempt())
+}
+
 func TestStepTimeout(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -397,6 +411,22 @@ func TestPlanChangesNothingAndCanBeApplied(t *testing.T) {
 	require.ErrorContains(t, err, "wrong data key")
 }
 
+func TestToolThatPrintsEventsInsteadOfText(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.fake(runnertest.Script{Objects: append(vpcAndRole[:1:1], runnertest.Object{Address: "aws_vpc.bad", Type: "aws_vpc", Error: "quota of canary-secret"})})
+	spec.Tool.Kind, spec.Tool.Version, spec.Secrets = runner.ToolTerraform, "1.9.8", []string{"canary-secret"}
+	res, recs := b.run(spec)
+	require.Equal(t, "apply_failed", res.Code)
+	require.Equal(t, "aws_vpc.bad: quota of "+runner.Mark, res.Message)
+	require.Equal(t, "fetch init plan apply", phases(recs))
+	require.Equal(t, 1, res.Resources)
+	log := b.log("step_1", 1)
+	require.Contains(t, log, "aws_vpc.main: create complete\n")
+	require.Contains(t, log, "Error: quota of "+runner.Mark+"\n\n  on main.tf line 7, in aws_vpc.bad\n")
+	require.NotContains(t, log, `"@message"`)
+}
+
 func TestErroredStateIsKept(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -448,4 +478,21 @@ func TestFollowingEndsWithItsContext(t *testing.T) {
 	cancel()
 	_, err := h.Wait(ctx)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestStateWithAnotherProviderIsInitialisedAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.fake(runnertest.Script{Objects: vpcAndRole})
+	spec.State = []byte(`{"version":4,"serial":3,"lineage":"l","outputs":{},"resources":[{"mode":"managed","type":"null_resource","name":"old",
+		"provider":"provider[\"registry.opentofu.org/hashicorp/null\"]","instances":[{"attributes":{"id":"1"}}]}]}`)
+	res, recs := b.run(spec)
+	require.Equal(t, runner.StatusSucceeded, res.Status, "%+v", res)
+	require.Contains(t, notices(recs), "cold_init")
+	require.Equal(t, 3, res.ToolStarts)
+	// The shared directory was not touched by it.
+	spec.StepID, spec.State = "step_2", nil
+	res, recs = b.run(spec)
+	require.Equal(t, 1, res.ToolStarts)
+	require.NotContains(t, notices(recs), "warm_rebuilt")
 }

@@ -58,6 +58,7 @@ type supervisor struct {
 	dialect tofu.Dialect
 	finders []Finder
 
+	id            identity
 	rec           *recorder
 	mask          *masker
 	log           *lockedLog
@@ -139,6 +140,10 @@ func (s *supervisor) begin(ctx context.Context) error {
 	}
 	s.contain()
 	id.Marker = attemptMarker(s.dir)
+	if id.ShortTmp, err = s.dir.shortenTmp(); err != nil {
+		return err
+	}
+	s.id = id
 	if s.cg != nil {
 		id.Cgroup = s.cg.dir
 	}

@@ -37,7 +37,7 @@ func (s *supervisor) buildEnv() {
 		path = defaultPath
 	}
 	env := []string{
-		"PATH=" + path, "HOME=" + s.dir.path(dirWork, dirHome), "TMPDIR=" + s.dir.path(dirWork, dirTmp), "LANG=C.UTF-8",
+		"PATH=" + path, "HOME=" + s.dir.path(dirWork, dirHome), "TMPDIR=" + s.tmpDir(), "LANG=C.UTF-8",
 		"TF_IN_AUTOMATION=1", "TF_INPUT=0", "CHECKPOINT_DISABLE=1", attemptMarker(s.dir),
 	}
 	if s.spec.Tool.CLIConfig != "" {
@@ -66,6 +66,13 @@ func (s *supervisor) buildEnv() {
 		env = append(env, n+"="+s.spec.Env[n])
 	}
 	s.env = env
+}
+
+func (s *supervisor) tmpDir() string {
+	if s.id.ShortTmp != "" {
+		return filepath.Join(s.id.ShortTmp, dirTmp)
+	}
+	return s.dir.path(dirWork, dirTmp)
 }
 
 // furnish writes inputs, files and overrides into the private copy of the module.

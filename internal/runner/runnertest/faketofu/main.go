@@ -124,11 +124,15 @@ func check(err error) {
 }
 
 func (p *program) emit(v map[string]any, text string) {
+	v["@message"], v["@timestamp"] = text, time.Now().UTC().Format(time.RFC3339Nano)
+	b, err := json.Marshal(v)
+	check(err)
+	if p.flags["-json"] != "" {
+		fmt.Println(string(b))
+		return
+	}
 	fmt.Println(text)
 	if p.events != nil {
-		v["@message"], v["@timestamp"] = text, time.Now().UTC().Format(time.RFC3339Nano)
-		b, err := json.Marshal(v)
-		check(err)
 		_, err = p.events.Write(append(b, '\n'))
 		check(err)
 	}
@@ -196,15 +200,7 @@ func (p *program) change(apply bool) {
 	}
 	failed := p.do(add, "create")
 	failed = p.do(remove, "delete") || failed
-	if !destroy {
-		outs := map[string]any{}
-		for k, v := range p.script.Outputs {
-			outs[k] = map[string]any{"value": v, "type": "dynamic"}
-		}
-		p.state["outputs"] = outs
-	} else {
-		p.state["outputs"] = map[string]any{}
-	}
+	p.setOutputs(destroy)
 	p.save(p.script.NoBackendAtEnd)
 	if failed {
 		for _, o := range add {
@@ -221,6 +217,16 @@ func (p *program) change(apply bool) {
 	}
 	p.summary(op, len(add), len(remove))
 	p.unlock()
+}
+
+func (p *program) setOutputs(destroy bool) {
+	outs := map[string]any{}
+	for k, v := range p.script.Outputs {
+		if !destroy {
+			outs[k] = map[string]any{"value": v, "type": "dynamic"}
+		}
+	}
+	p.state["outputs"] = outs
 }
 
 func hook(o object, action, id string) map[string]any {
