@@ -14,6 +14,7 @@ import (
 
 	"github.com/berthdev/berth/api"
 	"github.com/berthdev/berth/internal/apptest"
+	"github.com/berthdev/berth/internal/dbtest"
 	"github.com/berthdev/berth/internal/runner/runnertest"
 )
 
@@ -49,9 +50,25 @@ func status(t *testing.T, c *api.Client, name string) string {
 	return e.Status
 }
 
+// onBoth runs a test on a server with SQLite and on one with PostgreSQL.
+func onBoth(t *testing.T, test func(t *testing.T, databaseURL string)) {
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, "")
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, dbtest.PostgresURL(t))
+	})
+}
+
 func TestLifecycle(t *testing.T) {
 	t.Parallel()
-	c := apptest.Start(t, apptest.Options{}).Client(apptest.Developer)
+	onBoth(t, testLifecycle)
+}
+
+func testLifecycle(t *testing.T, databaseURL string) {
+	c := apptest.Start(t, apptest.Options{DatabaseURL: databaseURL}).Client(apptest.Developer)
 	create(t, c, "one", api.Variable{Name: "port", Value: text("8080")})
 	require.Equal(t, "draft", status(t, c, "one"))
 
@@ -197,11 +214,15 @@ func TestCancel(t *testing.T) {
 
 func TestARestartAdoptsTheRunningStep(t *testing.T) {
 	t.Parallel()
+	onBoth(t, testRestart)
+}
+
+func testRestart(t *testing.T, databaseURL string) {
 	gate := filepath.Join(t.TempDir(), "go")
 	templates := apptest.Pair(&runnertest.Script{
 		Objects: []runnertest.Object{{Address: "fake_thing.a", Type: "fake_thing", ID: "a-1", WaitFor: gate}},
 	}, nil)
-	s := apptest.Start(t, apptest.Options{Templates: templates})
+	s := apptest.Start(t, apptest.Options{Templates: templates, DatabaseURL: databaseURL})
 	c := s.Client(apptest.Developer)
 	create(t, c, "four")
 	r, err := c.Start(t.Context(), apptest.Project, "four", "deploy")
@@ -215,7 +236,7 @@ func TestARestartAdoptsTheRunningStep(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	s.Stop()
 
-	s = apptest.Start(t, apptest.Options{Templates: templates, DataDir: s.DataDir})
+	s = apptest.Start(t, apptest.Options{Templates: templates, DataDir: s.DataDir, DatabaseURL: databaseURL})
 	c = s.Client(apptest.Developer)
 	require.NoError(t, os.WriteFile(gate, nil, 0o600))
 	r = await(t, c, "four", r.Number)

@@ -85,7 +85,7 @@ func (s *Service) check(ctx context.Context, in CreateInput) (*template.Compiled
 	fields.Merge("", checkName(in.Name))
 	version, err := s.Templates.Find(ctx, in.ProjectID, in.Template, in.Version)
 	if err == nil {
-		fields.Merge("variables", version.Validate(in.Inputs))
+		fields.Merge("variables", version.ValidatePartial(in.Inputs))
 	} else if wrong, ok := fault.As(err); ok && len(wrong.Fields) > 0 {
 		fields.Merge("", err)
 	} else {
@@ -260,7 +260,7 @@ func (s *Service) apply(ctx context.Context, e *Environment, in UpdateInput) err
 	if in.Inputs != nil {
 		e.Inputs = keep(*in.Inputs, e.Inputs, in.Keep)
 	}
-	if err := version.Validate(e.Inputs); err != nil {
+	if err := version.ValidatePartial(e.Inputs); err != nil {
 		return err
 	}
 	if e.DeployedInputs != nil && e.Status != StatusDestroyed {

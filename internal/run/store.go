@@ -74,7 +74,7 @@ func insertRun(ctx context.Context, tx *db.Tx, r Run, in CreateInput, sealed []b
 	_, err := tx.ExecContext(ctx, `INSERT INTO runs (id, environment_id, project_id, number, kind, status, cancel_requested,
 			template_version_id, snapshot, created_by, created_by_email, created_at, started_at, finished_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-		r.ID, r.EnvironmentID, r.ProjectID, r.Number, r.Kind, r.Status, r.CancelRequested,
+		r.ID, r.EnvironmentID, r.ProjectID, r.Number, r.Kind, r.Status, flag(r.CancelRequested),
 		in.Snapshot.TemplateVersionID, sealed, r.CreatedBy, r.CreatedByEmail, db.Micros(r.CreatedAt),
 		db.NullMicros(r.StartedAt), db.NullMicros(r.FinishedAt))
 	if errors.Is(err, db.ErrUnique) {
@@ -103,12 +103,20 @@ func insertStep(ctx context.Context, tx *db.Tx, position int, s *Step) error {
 	return nil
 }
 
+// flag is how a boolean is stored in both databases.
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // saveTransition writes what the state machine changed between two values of one run.
 func saveTransition(ctx context.Context, tx *db.Tx, before, after Run) error {
 	if before.Status != after.Status || before.CancelRequested != after.CancelRequested ||
 		!before.StartedAt.Equal(after.StartedAt) || !before.FinishedAt.Equal(after.FinishedAt) {
 		_, err := tx.ExecContext(ctx, `UPDATE runs SET status = $2, cancel_requested = $3, started_at = $4, finished_at = $5 WHERE id = $1`,
-			after.ID, after.Status, after.CancelRequested, db.NullMicros(after.StartedAt), db.NullMicros(after.FinishedAt))
+			after.ID, after.Status, flag(after.CancelRequested), db.NullMicros(after.StartedAt), db.NullMicros(after.FinishedAt))
 		if errors.Is(err, db.ErrUnique) {
 			return ErrActive
 		}
