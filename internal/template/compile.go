@@ -233,6 +233,9 @@ func (c *Compiled) given(v Variable, path string) *givenVariable {
 		c.problems = append(c.problems, p)
 	}
 	if v.ValueType == Expression && v.Value != nil {
+		if !expr.Contains(*v.Value) {
+			c.problem(bundle.Error, path+".value", "variable %q is an expression, so write it as $( ... )$, for example $(environment.name)$", v.Name)
+		}
 		e, err := c.compiler.language.Compile(*v.Value)
 		if err != nil {
 			c.problem(bundle.Error, path+".value", "variable %q: %v", v.Name, err)

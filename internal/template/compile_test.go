@@ -171,6 +171,8 @@ func TestInputs(t *testing.T) {
 	require.Len(t, size.Choices, 2)
 	password, _ := c.Input("password")
 	require.True(t, password.Sensitive)
+	require.True(t, c.Sensitive("password"))
+	require.False(t, c.Sensitive("size"))
 	require.Nil(t, password.Default)
 	tags, _ := c.Input("tags")
 	require.NotEmpty(t, tags.DefaultExpression)
@@ -424,6 +426,7 @@ func TestCompileProblems(t *testing.T) {
 			s.Variables[2].Value = text(`$(resource["vpx"].output.vpc_id)$`)
 		}, "spec.variables[2].value", `there is no resource "vpx"`},
 		"bad expression": {func(s *template.EnvironmentSpec) { s.Variables[1].Value = text(`$(environment.nam)$`) }, "spec.variables[1].value", "is wrong"},
+		"no expression":  {func(s *template.EnvironmentSpec) { s.Variables[1].Value = text(`environment.name`) }, "spec.variables[1].value", "write it as $( ... )$"},
 		"wrong kind":     {func(s *template.EnvironmentSpec) { s.Variables[3].Value = text(`$(environment.name)$`) }, "spec.variables[3].value", "must be a list"},
 		"unknown variable": {func(s *template.EnvironmentSpec) {
 			s.Variables = append(s.Variables, template.Variable{Name: "contaner_port"})

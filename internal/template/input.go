@@ -84,3 +84,17 @@ func (c *Compiled) Input(name string) (Input, bool) {
 	}
 	return Input{}, false
 }
+
+// Sensitive reports whether a value of that name must be stored sealed and never
+// shown, be it an input or a variable that a developer adds.
+func (c *Compiled) Sensitive(name string) bool {
+	if in := c.byName[name]; in != nil && in.Input.Sensitive {
+		return true
+	}
+	for _, r := range c.Resources {
+		if m := r.variable(name); m != nil && m.Sensitive {
+			return true
+		}
+	}
+	return false
+}
