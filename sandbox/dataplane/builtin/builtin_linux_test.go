@@ -1,8 +1,11 @@
 package builtin_test
 
 import (
+	"context"
+	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -55,4 +58,38 @@ func TestOrdinaryUser(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), "--- PASS: TestConformance")
+}
+
+// TestShimKilled: when a task's shim is killed everything in the task ends, and
+// the runner can tell.
+func TestShimKilled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	rt, err := builtin.Open(dir, conformance.Resolver(t, t.TempDir()))
+	require.NoError(t, err)
+	_, err = rt.EnsureImage(t.Context(), conformance.Image, engine.PullAuth{})
+	require.NoError(t, err)
+	spec := conformance.Spec(t, "web")
+	c, err := rt.Start(t.Context(), spec)
+	require.NoError(t, err)
+	conformance.Get(t, rt, spec.TaskID, 80, "/")
+	data, err := os.ReadFile(filepath.Join(dir, "tasks", spec.TaskID, "shim.json"))
+	require.NoError(t, err)
+	var shim struct{ PID int }
+	require.NoError(t, json.Unmarshal(data, &shim))
+	process, err := os.FindProcess(shim.PID)
+	require.NoError(t, err)
+	require.NoError(t, process.Kill())
+	e, err := rt.Wait(t.Context(), c.ID)
+	require.NoError(t, err)
+	require.Equal(t, 137, e.Code)
+	require.NotEmpty(t, e.Reason)
+	_, err = rt.Dial(t.Context(), spec.TaskID, 80)
+	require.ErrorIs(t, err, engine.ErrNotFound)
+	// The task can be used again.
+	again := conformance.Spec(t, "again")
+	_, err = rt.Start(t.Context(), again)
+	require.NoError(t, err)
+	conformance.Get(t, rt, spec.TaskID, 80, "/")
+	require.NoError(t, rt.Shutdown(context.Background()))
 }

@@ -47,8 +47,8 @@ type Runner struct {
 
 var _ engine.Runtime = (*Runner)(nil)
 
-// Open opens the runner on its directory. It fails when this machine does not
-// permit what it needs, and says what that is.
+// Open opens the runner on its directory. What this machine does not permit shows
+// in Info, or, where nothing works without it, in the error of Start.
 func Open(dir string, resolver *image.Resolver) (*Runner, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

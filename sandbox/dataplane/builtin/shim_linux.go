@@ -224,7 +224,7 @@ func (s *shim) launch(name string, req startRequest) (*running, string, error) {
 		return nil, "", err
 	}
 	defer statusR.Close()
-	cmd := &exec.Cmd{Path: "/proc/self/exe", Args: []string{initName}, Env: []string{}, Dir: "/",
+	cmd := &exec.Cmd{Path: program(), Args: []string{initName}, Env: []string{}, Dir: "/",
 		ExtraFiles: []*os.File{configR, statusW}, SysProcAttr: s.attributes(req)}
 	copied, closePipes, err := logs.attach(cmd)
 	if err != nil {
