@@ -93,3 +93,33 @@ func TestShimKilled(t *testing.T) {
 	conformance.Get(t, rt, spec.TaskID, 80, "/")
 	require.NoError(t, rt.Shutdown(context.Background()))
 }
+
+// TestHalfDone: what a crash left between two steps is settled at the next start.
+func TestHalfDone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	resolver := conformance.Resolver(t, t.TempDir())
+	rt, err := builtin.Open(dir, resolver)
+	require.NoError(t, err)
+	_, err = rt.EnsureImage(t.Context(), conformance.Image, engine.PullAuth{})
+	require.NoError(t, err)
+	spec := conformance.Spec(t, "web")
+	_, err = rt.Start(t.Context(), spec)
+	require.NoError(t, err)
+	// Recorded, never started; and a task that got no container.
+	task := filepath.Join(dir, "tasks", spec.TaskID, "c")
+	require.NoError(t, os.Mkdir(filepath.Join(task, "late"), 0o700))
+	record := `{"Container":{"ID":"` + spec.TaskID + `.late","TaskID":"` + spec.TaskID + `","Name":"late","State":"running"}}`
+	require.NoError(t, os.WriteFile(filepath.Join(task, "late", "container.json"), []byte(record), 0o600))
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "tasks", "empty", "c"), 0o700))
+	require.NoError(t, rt.Close())
+
+	rt, err = builtin.Open(dir, resolver)
+	require.NoError(t, err)
+	require.NoDirExists(t, filepath.Join(dir, "tasks", "empty"))
+	e, err := rt.Wait(t.Context(), spec.TaskID+".late")
+	require.NoError(t, err)
+	require.Contains(t, e.Reason, "before the container was started")
+	conformance.Get(t, rt, spec.TaskID, 80, "/")
+	require.NoError(t, rt.Shutdown(context.Background()))
+}

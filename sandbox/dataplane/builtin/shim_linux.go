@@ -100,7 +100,10 @@ func (s *shim) serve(conn *net.UnixConn) {
 	}
 	var resp response
 	switch req.Op {
-	case "ping":
+	case "known":
+		if _, err := s.find(req.Name); err != nil {
+			resp.Error = err.Error()
+		}
 	case "start":
 		resp = s.start(req.Name, *req.Start)
 	case "signal":
