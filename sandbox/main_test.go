@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/berthdev/berth/sandbox"
+	"github.com/berthdev/berth/sandbox/dataplane"
 )
 
 // childDir makes this test binary a sandbox on that data directory, for tests
@@ -18,6 +19,7 @@ import (
 const childDir = "BERTH_SANDBOX_TEST_CHILD_DIR"
 
 func TestMain(m *testing.M) {
+	dataplane.MaybeRunShim()
 	if dir := os.Getenv(childDir); dir != "" {
 		os.Exit(runChild(dir))
 	}

@@ -20,9 +20,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/berthdev/berth/sandbox/core"
-	"github.com/berthdev/berth/sandbox/ec2"
-	"github.com/berthdev/berth/sandbox/iam"
-	"github.com/berthdev/berth/sandbox/sts"
 )
 
 // DefaultAddr is where the sandbox listens unless told otherwise.
@@ -39,6 +36,15 @@ type Config struct {
 	LogRequests bool
 	// Clock tells the time; nil is the machine's clock.
 	Clock core.Clock
+	// Engine runs the containers: "auto" (default), "docker" or "built-in".
+	Engine string
+	// DockerHost replaces the usual search for an engine's socket.
+	DockerHost string
+	// Offline refuses every remote image registry without trying.
+	Offline bool
+	// KeepTasks leaves containers running when Run ends, for the next sandbox on
+	// the same data directory. Otherwise stopping ends them.
+	KeepTasks bool
 }
 
 // Sandbox is a sandbox that listens. Requests are answered while Run runs.
@@ -46,7 +52,8 @@ type Sandbox struct {
 	env      *core.Env
 	listener net.Listener
 	front    *core.Front
-	services []core.Service
+	parts    *parts
+	keep     bool
 }
 
 // Run serves a sandbox until ctx ends.
@@ -81,22 +88,14 @@ func New(cfg Config) (*Sandbox, error) {
 		Store: store, Clock: cfg.Clock, Logger: cfg.Logger, DataDir: cfg.DataDir,
 		Addr: listener.Addr().String(), Notes: &core.Notes{}, Events: &core.Events{},
 	}
-	s := &Sandbox{env: env, listener: listener, services: newServices(env)}
-	if s.front, err = core.NewFront(env, s.services, cfg.LogRequests); err != nil {
+	s := &Sandbox{env: env, listener: listener, keep: cfg.KeepTasks}
+	if s.parts, err = newParts(env, cfg); err != nil {
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
-	return s, nil
-}
-
-// newServices makes every service. A service that uses another gets it here,
-// as a concrete reference; calls between them run in the caller's transaction.
-func newServices(env *core.Env) []core.Service {
-	iamService := iam.New(env)
-	return []core.Service{
-		sts.New(env, iamService),
-		iamService,
-		ec2.New(env),
+	if s.front, err = core.NewFront(env, s.parts.services, cfg.LogRequests); err != nil {
+		return nil, errors.Join(err, s.parts.close(true), listener.Close(), store.Close())
 	}
+	return s, nil
 }
 
 // Addr is the host:port the sandbox listens on.
@@ -117,7 +116,7 @@ func (s *Sandbox) Run(ctx context.Context) error {
 		ErrorLog:          slog.NewLogLogger(s.env.Logger.Handler(), slog.LevelWarn),
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	for _, service := range s.services {
+	for _, service := range s.parts.services {
 		if runner, ok := service.(core.Runner); ok {
 			group.Go(func() error {
 				if err := runner.Run(ctx); err != nil && ctx.Err() == nil {
@@ -144,5 +143,5 @@ func (s *Sandbox) Run(ctx context.Context) error {
 		return nil
 	})
 	s.env.Logger.Info("sandbox is listening", "url", s.URL(), "data", s.env.DataDir)
-	return errors.Join(group.Wait(), s.env.Store.Close())
+	return errors.Join(group.Wait(), s.parts.close(s.keep), s.env.Store.Close())
 }

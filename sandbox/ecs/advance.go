@@ -42,7 +42,8 @@ func (v *service) account(tasks []task, now time.Time, out *order) {
 		}
 	}
 	for _, t := range tasks {
-		if t.Status != statusStopped || t.Accounted {
+		// A failure counts at once: the next start must not come before it.
+		if t.Accounted || !t.Failed && t.Status != statusStopped {
 			continue
 		}
 		out.seen = append(out.seen, t.ID)

@@ -22,8 +22,6 @@ type keeper struct {
 	stopping chan struct{} // closed when the task is to stop
 	exited   chan int      // index of a container that ended
 	pumps    sync.WaitGroup
-
-	toldUnhealthy bool
 }
 
 func newKeeper(s *Service, t task) *keeper {
@@ -100,9 +98,9 @@ func (k *keeper) live(ctx context.Context) error {
 }
 
 // bringUp provisions, pulls and starts; up is false when the task must end.
-func (k *keeper) bringUp(ctx context.Context, t task) (up bool, err error) {
+func (k *keeper) bringUp(life context.Context, t task) (up bool, err error) {
 	// A stop interrupts a slow pull.
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(life)
 	defer cancel()
 	go func() {
 		select {
@@ -111,13 +109,13 @@ func (k *keeper) bringUp(ctx context.Context, t task) (up bool, err error) {
 		case <-ctx.Done():
 		}
 	}()
-	err = k.start(ctx, t)
+	err = k.start(ctx, life, t)
 	var problem *startProblem
 	switch {
 	case k.askedToStop():
 		return false, nil
-	case ctx.Err() != nil:
-		return false, ctx.Err()
+	case life.Err() != nil:
+		return false, life.Err()
 	case errors.As(err, &problem):
 		return false, k.fail("TaskFailedToStart", problem.reason, problem.container, problem.reason)
 	case err != nil:
@@ -141,7 +139,8 @@ type startProblem struct{ container, reason string }
 
 func (p *startProblem) Error() string { return p.reason }
 
-func (k *keeper) start(ctx context.Context, t task) error {
+// start does the work of bringUp; what has to outlast it gets life.
+func (k *keeper) start(ctx, life context.Context, t task) error {
 	d, containers, err := k.definition(t)
 	if err != nil {
 		return err
@@ -172,9 +171,10 @@ func (k *keeper) start(ctx context.Context, t task) error {
 		return err
 	}
 	for _, i := range startOrder(containers) {
-		if err := k.startContainer(ctx, d, t, containers[i], i); err != nil {
+		if t, err = k.startContainer(ctx, d, t, containers[i], i); err != nil {
 			return err
 		}
+		k.follow(life, t, containers[i], i)
 	}
 	_, err = k.change(func(t *task) { t.Status, t.Launched = statusActivating, k.now() })
 	return err
@@ -218,25 +218,18 @@ func (k *keeper) address(ctx context.Context, t task, containers []container) er
 	})
 }
 
-func (k *keeper) startContainer(ctx context.Context, d definition, t task, c container, i int) error {
+func (k *keeper) startContainer(ctx context.Context, d definition, t task, c container, i int) (task, error) {
 	running, err := k.runtime().Start(ctx, containerSpec(t, d, c))
 	var start *dataplane.StartError
 	switch {
 	case errors.As(err, &start):
-		return &startProblem{c.Name, "CannotStartContainerError: " + start.Error()}
+		return t, &startProblem{c.Name, "CannotStartContainerError: " + start.Error()}
 	case err != nil && ctx.Err() == nil:
-		return &startProblem{c.Name, "CannotCreateContainerError: " + err.Error()}
+		return t, &startProblem{c.Name, "CannotCreateContainerError: " + err.Error()}
 	case err != nil:
-		return err
+		return t, err
 	}
-	t, err = k.change(func(t *task) {
-		t.Containers[i].RuntimeID, t.Containers[i].Status = running.ID, statusRunning
-	})
-	if err != nil {
-		return err
-	}
-	k.follow(ctx, t, c, i)
-	return nil
+	return k.change(func(t *task) { t.Containers[i].RuntimeID, t.Containers[i].Status = running.ID, statusRunning })
 }
 
 // resume finds a task's containers again after a restart of the sandbox.
