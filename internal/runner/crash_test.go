@@ -116,6 +116,21 @@ func TestKilledSupervisorIsFoundAndSalvaged(t *testing.T) {
 	}
 }
 
+func TestFencedToolDiesWithItsSupervisor(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.fake(runnertest.Script{Objects: []runnertest.Object{{Address: "aws_vpc.main", Type: "aws_vpc", ID: "vpc-1", HangAfterStart: true}}})
+	spec.Fence = &runner.Fence{Granted: runner.Now(), Lease: time.Hour}
+	h := b.start(spec)
+	pid := pidOf(t, func(want func(runner.Record) bool) runner.Record { return b.until(h, want) })
+	b.until(h, objectStarted("aws_vpc.main"))
+	require.NoError(t, unix.Kill(pid, unix.SIGKILL))
+	// The fake ignores SIGINT while it hangs, so this ends in time only because the kernel killed it.
+	require.NoError(t, h.Salvage(b.ctx(), runner.SalvageSpec{ResourceID: "res_1", DataKey: b.key, Grace: time.Hour}))
+	res, _ := b.finish(h)
+	require.Equal(t, "supervisor_lost", res.Code)
+}
+
 func TestToolKilledAfterCreatingIsRepaired(t *testing.T) {
 	t.Parallel()
 	for _, action := range []runner.Action{runner.ActionApply, runner.ActionDestroy} {

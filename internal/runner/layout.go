@@ -18,6 +18,8 @@ import (
 // one left, because steps outlive an upgrade.
 const (
 	fileSupervisor = "supervisor.json"
+	fileTool       = "tool.json" // who the running tool is
+	fileAsked      = "asked"     // the tool got its one SIGINT
 	fileRecords    = "records.jsonl"
 	fileLog        = "log"
 	fileControl    = "control"
@@ -129,13 +131,31 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-func selfIdentity() (identity, error) {
-	start, _, err := procStart(os.Getpid())
+func identityOf(pid int) (identity, error) {
+	start, _, err := procStart(pid)
 	if err != nil {
 		return identity{}, err
 	}
 	boot, err := bootID()
-	return identity{PID: os.Getpid(), Start: start, Boot: boot}, err
+	return identity{PID: pid, Start: start, Boot: boot}, err
+}
+
+// interrupt sends a tool SIGINT, once in the attempt's life, whoever asks: a second one makes it drop everything.
+func (d attemptDir) interrupt(pid int) {
+	f, err := os.OpenFile(d.path(fileAsked), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return // asked before
+	}
+	_ = f.Close()
+	_ = unix.Kill(pid, unix.SIGINT)
+}
+
+func (d attemptDir) writeIdentity(name string, id identity) error {
+	b, err := json.Marshal(id)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(d.path(name), b, 0o600)
 }
 
 // alive says whether the process that wrote id still runs. A process that has ended but was not waited for is dead.
@@ -169,11 +189,14 @@ func procStart(pid int) (start uint64, state byte, err error) {
 	return start, f[0][0], err
 }
 
-func (d attemptDir) readIdentity() (identity, error) {
+// readIdentity reads who the supervisor is; nobody, when it never came so far.
+func (d attemptDir) readIdentity() (identity, error) { return d.readIdentityFile(fileSupervisor) }
+
+func (d attemptDir) readIdentityFile(name string) (identity, error) {
 	var id identity
-	b, err := os.ReadFile(d.path(fileSupervisor))
+	b, err := os.ReadFile(d.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return id, nil // the supervisor never came so far
+		return id, nil
 	}
 	if err != nil {
 		return id, err

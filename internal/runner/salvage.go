@@ -3,7 +3,6 @@ package runner
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -57,16 +56,25 @@ func (h *Handle) Salvage(ctx context.Context, spec SalvageSpec) error {
 	return h.complete(spec)
 }
 
-// reap ends the processes of a dead supervisor. The kernel has sent SIGINT to the tool at its death; a tool that ends
-// in order saves most, so it gets its time.
+// reap ends the processes of a dead supervisor. A tool that ends in order saves most, so it is asked once and gets its
+// time; everything else goes with it.
 func (h *Handle) reap(ctx context.Context, id identity, grace time.Duration) error {
 	deadline := Now().Add(grace)
+	tool, err := h.dir.readIdentityFile(fileTool)
+	if err != nil {
+		return err
+	}
+	if tool.alive() {
+		h.dir.interrupt(tool.PID)
+	}
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
+		// Looked for first: what it started last is then among the processes found.
+		ending := tool.alive() && Now() < deadline
 		pids := attemptPIDs(h.dir, id)
 		if len(pids) == 0 {
 			break
 		}
-		if !toolAmong(pids) || Now() >= deadline {
+		if !ending {
 			if id.Cgroup != "" {
 				killCgroup(id.Cgroup)
 			}
@@ -113,21 +121,6 @@ func attemptPIDs(d attemptDir, id identity) []int {
 		}
 	}
 	return out
-}
-
-// toolAmong says whether the tool itself is still there: a process whose parent is none of them, in a group of its own.
-func toolAmong(pids []int) bool {
-	for _, pid := range pids {
-		if pgid, err := unix.Getpgid(pid); err == nil && pgid == pid {
-			if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil {
-				base := filepath.Base(exe)
-				if strings.Contains(base, "tofu") || strings.Contains(base, "terraform") {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }
 
 // complete appends what the dead supervisor did not come to write.

@@ -129,7 +129,7 @@ func (s *supervisor) begin(ctx context.Context) error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("becoming a subreaper: %w", err)
 	}
-	id, err := selfIdentity()
+	id, err := identityOf(os.Getpid())
 	if err != nil {
 		return err
 	}
@@ -147,11 +147,7 @@ func (s *supervisor) begin(ctx context.Context) error {
 	if s.cg != nil {
 		id.Cgroup = s.cg.dir
 	}
-	b, err := json.Marshal(id)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(s.dir.path(fileSupervisor), b, 0o600); err != nil {
+	if err := s.dir.writeIdentity(fileSupervisor, id); err != nil {
 		return err
 	}
 	if s.rec, err = openRecorder(s.dir.path(fileRecords)); err != nil {

@@ -75,7 +75,13 @@ func (s *supervisor) run(ctx context.Context, t toolRun) (int, error) {
 var errStopped = errors.New("the step was asked to end")
 
 func (s *supervisor) startTool(cmd *exec.Cmd, plain bool) error {
-	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGINT}
+	attr := &syscall.SysProcAttr{Setpgid: true}
+	if s.spec.Fence != nil {
+		// Nobody would keep the deadline when the supervisor is dead. (SIGINT would be the milder signal, but the kernel
+		// may send it several times, once for each thread the child is handed on to, and a second one makes the tool
+		// drop everything.) Without a deadline the tool runs on, and Salvage asks it to end.
+		attr.Pdeathsig = syscall.SIGKILL
+	}
 	if s.cg != nil {
 		attr.UseCgroupFD, attr.CgroupFD = true, int(s.cg.fd.Fd())
 	}
@@ -104,12 +110,17 @@ func (s *supervisor) startTool(cmd *exec.Cmd, plain bool) error {
 // attend reads the tool's output and events while it runs, and stops it when told to.
 func (s *supervisor) attend(ctx context.Context, cmd *exec.Cmd, t toolRun, logR, outR *os.File) (int, error) {
 	pid := cmd.Process.Pid
+	if id, err := identityOf(pid); err == nil { // else it has ended already
+		if err := s.dir.writeIdentity(fileTool, id); err != nil {
+			s.notice("tool_unknown", "noting which process the tool is: "+err.Error())
+		}
+	}
 	s.stop.attach(func(kill bool) {
 		if kill {
 			s.killTree(pid)
 			return
 		}
-		_ = cmd.Process.Signal(os.Interrupt)
+		s.dir.interrupt(pid)
 	})
 	var wg sync.WaitGroup
 	var logErr, outErr, evErr error
