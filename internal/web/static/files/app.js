@@ -1,0 +1,264 @@
+// Berth's own script. Pages work without it; it adds what HTML cannot do alone: times that stay true, the palette,
+// shortcuts, copying, the log panel, rows of variables, and word of a lost connection. No inline code, no eval.
+(() => {
+  "use strict";
+  const $ = (sel, root = document) => root.querySelector(sel);
+  const $$ = (sel, root = document) => [...root.querySelectorAll(sel)];
+  const say = (text) => { const el = $("#announce"); if (el) { el.textContent = ""; el.textContent = text; } };
+
+  // Swaps keep what the reader did: an opened row stays open, a typed value stays typed.
+  if (window.Idiomorph) {
+    Idiomorph.defaults.ignoreActiveValue = true;
+    Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, el) => !(name === "open" && el.localName === "details");
+  }
+
+  // ---- times -------------------------------------------------------------------------------------------------
+  const pad = (n) => String(n).padStart(2, "0");
+  const duration = (s) => {
+    s = Math.max(0, Math.round(s));
+    if (s < 60) return `${s} s`;
+    if (s < 3600) return `${Math.floor(s / 60)} min ${pad(s % 60)} s`;
+    return `${Math.floor(s / 3600)} h ${pad(Math.floor((s % 3600) / 60))} min`;
+  };
+  const relative = (s) => {
+    const d = Math.abs(s);
+    if (d < 10) return "just now";
+    const words = d < 60 ? `${Math.floor(d)} s` : d < 3600 ? `${Math.floor(d / 60)} min` : d < 86400 ? `${Math.floor(d / 3600)} h` : `${Math.floor(d / 86400)} d`;
+    return s < 0 ? `in ${words}` : `${words} ago`;
+  };
+  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  const set = (el, text) => { if (el.textContent !== text) el.textContent = text; };
+  // The reader's clock may be wrong; what counts is the server's, sent with the page.
+  const skew = Date.parse($("meta[name=server-time]")?.content || "") - Date.now() || 0;
+  const tick = () => {
+    const now = Date.now() + skew;
+    for (const el of $$("time[datetime]")) {
+      const at = Date.parse(el.dateTime), age = (now - at) / 1000;
+      set(el, el.hasAttribute("data-elapsed") ? duration(age) : relative(age));
+      if (!el.dataset.exact) { el.dataset.exact = "1"; el.title = exact.format(at); }
+    }
+  };
+  setInterval(tick, 1000);
+
+  // ---- copy, theme, menus, dialogs ---------------------------------------------------------------------------
+  const copy = async (button) => {
+    const text = button.dataset.copy;
+    try { await navigator.clipboard.writeText(text); } catch {
+      const area = document.createElement("textarea");
+      area.value = text; document.body.append(area); area.select(); document.execCommand("copy"); area.remove();
+    }
+    button.classList.add("copied"); say("Copied");
+    setTimeout(() => button.classList.remove("copied"), 1200);
+  };
+  const theme = (value) => {
+    document.cookie = `theme=${value};path=/;max-age=31536000;samesite=lax`;
+    if (value) document.documentElement.dataset.theme = value; else delete document.documentElement.dataset.theme;
+    for (const b of $$("[data-theme-set]")) b.setAttribute("aria-pressed", String(b.value === value));
+  };
+  const openDialog = (id) => {
+    const dialog = document.getElementById(id);
+    if (dialog?.localName !== "dialog") return false;
+    for (const m of $$("details.menu[open]")) m.open = false;
+    if (!dialog.open) dialog.showModal();
+    const field = $("input:not([type=hidden])", dialog);
+    if (field) { field.focus(); field.select(); }
+    return true;
+  };
+
+  document.addEventListener("click", (e) => {
+    for (const m of $$("details.menu[open]")) if (!m.contains(e.target)) m.open = false;
+    const el = e.target.closest("[data-copy],[data-theme-set],[data-dialog],[data-close],[data-log],[data-add-variable],[data-edit-variable],[data-drop-variable]");
+    if (!el) { if (e.target.localName === "dialog") e.target.close(); return; }
+    const d = el.dataset;
+    if ("copy" in d) copy(el);
+    else if ("themeSet" in d) { e.preventDefault(); theme(el.value); }
+    else if ("dialog" in d) { if (openDialog(d.dialog)) e.preventDefault(); }
+    else if ("close" in d) el.closest("dialog").close();
+    else if ("log" in d) logAction(d.log, el);
+    else if ("addVariable" in d) { e.preventDefault(); addVariable(); }
+    else if ("editVariable" in d) { foldAll(); unfold(el.closest("[data-row]")); }
+    else if ("dropVariable" in d) { el.closest("[data-row]").remove(); dirty(); $("[data-add-variable]")?.focus(); }
+  });
+  // A destroy is confirmed by typing the name; the button says so by being pressable only then.
+  document.addEventListener("input", (e) => {
+    const want = e.target.dataset.confirm;
+    if (want !== undefined) $("button[type=submit]", e.target.form).disabled = e.target.value !== want;
+    if (e.target.id === "log-search") logFind();
+    if (e.target.closest("[data-inputs]")) dirty();
+    if (e.target.getAttribute("aria-invalid") === "true" && e.target.validity.valid) showError(e.target, "");
+  });
+  const armConfirm = () => { for (const f of $$("[data-confirm]")) $("button[type=submit]", f.form).disabled = f.value !== f.dataset.confirm; };
+
+  // ---- fields: checked on leaving and on submit ---------------------------------------------------------------
+  const message = (el) => {
+    const v = el.validity, label = el.labels?.[0]?.textContent.trim() || "This field";
+    if (v.valid) return "";
+    if (v.valueMissing) return `Enter ${el.dataset.article || ""}${label.toLowerCase()}.`;
+    return el.dataset.patternHelp || el.validationMessage;
+  };
+  const showError = (el, text) => {
+    const box = document.getElementById(`${el.id}-error`);
+    if (!box) return;
+    el.setAttribute("aria-invalid", String(text !== ""));
+    $("span", box).textContent = text;
+    box.hidden = text === "";
+  };
+  document.addEventListener("focusout", (e) => {
+    const el = e.target;
+    if (el.willValidate && el.form?.hasAttribute("data-check") && (el.value !== "" || el.getAttribute("aria-invalid") === "true")) showError(el, message(el));
+  });
+  document.addEventListener("submit", (e) => {
+    const form = e.target;
+    if (form.hasAttribute("data-check") && !e.submitter?.formNoValidate) {
+      let first;
+      for (const el of form.elements) {
+        if (!el.willValidate) continue;
+        const text = message(el);
+        showError(el, text);
+        if (text && !first) first = el;
+      }
+      if (first) {
+        e.preventDefault(); e.stopImmediatePropagation();
+        first.closest("details")?.setAttribute("open", "");
+        const row = first.closest("[data-row]");
+        if (row) { foldAll(row); unfold(row); }
+        first.focus();
+        return;
+      }
+    }
+    if (form.method === "post") {
+      if (form.dataset.sent) { e.preventDefault(); return; } // a double press is one press
+      form.dataset.sent = "1";
+      setTimeout(() => { delete form.dataset.sent; }, 4000);
+    }
+  }, true);
+  const armForms = () => { for (const f of $$("form[data-check]")) f.noValidate = true; };
+
+  // ---- variables: one open row at a time, the earlier ones folded to a line ------------------------------------
+  const fields = (row) => ({ name: $("[data-f=name]", row), type: $("[data-f=type]", row), value: $("[data-f=value]", row) });
+  const fold = (row) => {
+    const f = fields(row);
+    if (f.name.value === "") { row.remove(); return; }
+    $("[data-s=name]", row).textContent = f.name.value;
+    $("[data-s=type]", row).textContent = f.type.selectedOptions[0].textContent;
+    $("[data-s=value]", row).textContent = f.value.value;
+    $("[data-open]", row).hidden = true; $("[data-folded]", row).hidden = false;
+  };
+  const unfold = (row) => { $("[data-open]", row).hidden = false; $("[data-folded]", row).hidden = true; $("[data-f=name]", row).focus(); };
+  const foldAll = (except) => { for (const row of $$("[data-row]")) if (row !== except && !$("[data-open]", row).hidden) fold(row); };
+  const dirty = () => { const bar = $("[data-save-bar]"); if (bar) bar.hidden = !$("[data-row]") && !$("[data-inputs] [data-editing]"); };
+  const addVariable = () => {
+    const list = $("[data-rows]"), open = $$("[data-row]").find((r) => !$("[data-open]", r).hidden);
+    if (open) {
+      const f = fields(open), text = message(f.name);
+      if (text) { showError(f.name, text); f.name.focus(); return; }
+      fold(open);
+    }
+    const n = Number(list.dataset.next || list.children.length);
+    list.dataset.next = n + 1;
+    const html = $("#variable-row").innerHTML.replaceAll("__n__", n);
+    list.insertAdjacentHTML("beforeend", html);
+    dirty(); unfold(list.lastElementChild);
+    list.lastElementChild.scrollIntoView({ block: "nearest" });
+  };
+  window.addEventListener("beforeunload", (e) => { if ($("[data-row]") && !$("[data-inputs]")?.dataset.sent) e.preventDefault(); });
+
+  // ---- log panel ---------------------------------------------------------------------------------------------
+  let follow = true, hits = [], hit = -1;
+  const logBody = () => $("#log-body");
+  const setFollow = (on) => {
+    follow = on;
+    const b = $("[data-log=follow]");
+    if (b) b.setAttribute("aria-pressed", String(on));
+    if (on && logBody()) logBody().scrollTop = logBody().scrollHeight;
+  };
+  const logFind = (step = 0) => {
+    const q = $("#log-search").value.toLowerCase();
+    for (const el of hits) el.classList.remove("hit");
+    hits = q ? $$(".log-line").filter((l) => l.lastElementChild.textContent.toLowerCase().includes(q)) : [];
+    hit = hits.length ? (step ? (hit + step + hits.length) % hits.length : 0) : -1;
+    set($("#log-hits"), q ? `${hit + 1} of ${hits.length}` : "");
+    if (hit >= 0) { setFollow(false); hits[hit].classList.add("hit"); hits[hit].scrollIntoView({ block: "center" }); }
+  };
+  const logAction = (what, el) => {
+    if (what === "follow") { setFollow(!follow); return; }
+    const on = el.getAttribute("aria-pressed") !== "true";
+    el.setAttribute("aria-pressed", String(on));
+    logBody().classList.toggle(`log-${what}`, on);
+    if (follow) setFollow(true);
+  };
+  const armLog = () => {
+    const body = logBody();
+    if (!body || body.dataset.armed) return;
+    body.dataset.armed = "1";
+    body.addEventListener("scroll", () => {
+      const end = body.scrollHeight - body.scrollTop - body.clientHeight < 24;
+      if (end !== follow) { follow = end; $("[data-log=follow]")?.setAttribute("aria-pressed", String(end)); }
+    }, { passive: true });
+    new MutationObserver(() => { if (follow) body.scrollTop = body.scrollHeight; }).observe(body, { childList: true, subtree: true });
+    if (location.hash.startsWith("#L")) { follow = false; $(location.hash)?.scrollIntoView({ block: "center" }); } else setFollow(true);
+  };
+
+  // ---- palette and shortcuts -----------------------------------------------------------------------------------
+  const options = () => $$("#palette [role=option]");
+  const choose = (i) => {
+    const all = options();
+    if (!all.length) return;
+    const at = (i + all.length) % all.length;
+    all.forEach((o, n) => o.setAttribute("aria-selected", String(n === at)));
+    all[at].scrollIntoView({ block: "nearest" });
+    $("#palette-input").setAttribute("aria-activedescendant", all[at].id);
+  };
+  const chosen = () => options().findIndex((o) => o.getAttribute("aria-selected") === "true");
+  let lead = 0;
+  document.addEventListener("keydown", (e) => {
+    if ((e.metaKey || e.ctrlKey) && e.key.toLowerCase() === "k") { e.preventDefault(); openDialog("palette"); htmx.trigger("#palette-input", "refresh"); return; }
+    if (e.target.id === "palette-input") {
+      if (e.key === "ArrowDown" || e.key === "ArrowUp") { e.preventDefault(); choose(chosen() + (e.key === "ArrowDown" ? 1 : -1)); }
+      if (e.key === "Enter") { e.preventDefault(); options()[Math.max(0, chosen())]?.click(); }
+      return;
+    }
+    // A text is one line; only JSON and HCL may have more.
+    if (e.target.dataset?.f === "value" && e.key === "Enter" && ["text", "expression"].includes(fields(e.target.closest("[data-row]")).type.value)) { e.preventDefault(); return; }
+    if (e.target.id === "log-search" && e.key === "Enter") { e.preventDefault(); logFind(e.shiftKey ? -1 : 1); return; }
+    if (e.key === "Escape") { for (const m of $$("details.menu[open]")) { m.open = false; $("summary", m).focus(); } return; }
+    if (e.target.role === "tab" && (e.key === "ArrowRight" || e.key === "ArrowLeft")) {
+      const tabs = $$("[role=tab]", e.target.parentElement);
+      tabs[(tabs.indexOf(e.target) + (e.key === "ArrowRight" ? 1 : -1) + tabs.length) % tabs.length].focus();
+      return;
+    }
+    if (e.target.closest("input,textarea,select,dialog") || e.metaKey || e.ctrlKey || e.altKey) return;
+    if (Date.now() - lead < 1200) {
+      lead = 0;
+      const to = $(`[data-go=${CSS.escape(e.key)}]`);
+      if (to) { e.preventDefault(); to.click(); return; }
+    }
+    if (e.key === "g") lead = Date.now();
+    else if (e.key === "/") { const s = $("[data-search]"); if (s) { e.preventDefault(); s.focus(); s.select(); } }
+    else if (e.key === "?") openDialog("shortcuts");
+  });
+
+  // ---- live connection -----------------------------------------------------------------------------------------
+  let lost = 0;
+  const connection = (ok) => {
+    clearTimeout(lost);
+    const banner = $("#connection");
+    if (!banner) return;
+    if (ok) banner.hidden = true;
+    else lost = setTimeout(() => { banner.hidden = false; }, 2000); // a blink is not worth a word
+  };
+  document.addEventListener("htmx:sseOpen", () => connection(true));
+  document.addEventListener("htmx:sseError", () => connection(false));
+  document.addEventListener("htmx:sendError", () => connection(false));
+  document.addEventListener("htmx:afterRequest", (e) => { if (e.detail.successful) connection(true); });
+  // The page's state changed in a way that needs other controls: the server names the address to load.
+  document.addEventListener("htmx:sseMessage", () => { tick(); });
+
+  const ready = () => { tick(); armForms(); armConfirm(); armLog(); if (options().length && chosen() < 0) choose(0); };
+  document.addEventListener("htmx:afterSettle", ready);
+  document.addEventListener("DOMContentLoaded", () => {
+    ready(); dirty();
+    if (/Mac|iPhone|iPad/.test(navigator.platform)) for (const k of $$("[data-mod]")) k.textContent = "⌘";
+    ($("[aria-invalid=true]") || $("[autofocus]"))?.focus();
+  });
+})();

@@ -1,0 +1,114 @@
+// Package ui holds the presentational components the pages are built from: icons, statuses, times, fields, tables.
+// It draws what it is given; it knows no domain package, no request and no page.
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/berthdev/berth/internal/web/static"
+	"github.com/berthdev/berth/internal/web/views"
+)
+
+func asset(name string) string { return static.URL(name) }
+
+func iso(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func exact(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// lower makes a label fit into the middle of a sentence, leaving abbreviations alone.
+func lower(s string) string {
+	if len(s) > 1 && strings.ToUpper(s[:2]) == s[:2] {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}
+
+func statusIcon(s views.Status) string {
+	if s.Look().Spin {
+		return "spin"
+	}
+	return ""
+}
+
+func barTone(s views.Status) string {
+	switch s {
+	case views.Deployed, views.Succeeded:
+		return "done"
+	case views.Failed:
+		return "failed"
+	}
+	return ""
+}
+
+func nodeTone(s views.Status) string {
+	switch {
+	case s == views.Failed || s == views.Unreachable:
+		return "node-failed"
+	case s.Busy():
+		return "node-busy"
+	}
+	return ""
+}
+
+func edgePath(e views.GraphEdge) string {
+	mid := (e.X1 + e.X2) / 2
+	return fmt.Sprintf("M%d %dC%d %d %d %d %d %d", e.X1, e.Y1, mid, e.Y1, mid, e.Y2, e.X2, e.Y2)
+}
+
+func edgeTone(e views.GraphEdge) string {
+	switch {
+	case e.Active:
+		return "edge edge-active"
+	case e.Done:
+		return "edge edge-done"
+	}
+	return "edge"
+}
+
+func describedBy(f views.Field) string {
+	ids := f.ID() + "-error"
+	if f.Help != "" || f.Default != "" {
+		ids = f.ID() + "-help " + ids
+	}
+	return ids
+}
+
+func truth(b bool) string {
+	if b {
+		return "true"
+	}
+	return "false"
+}
+
+func num(n int) string { return fmt.Sprint(n) }
+
+func inputType(k views.FieldKind) string {
+	switch k {
+	case views.FieldEmail:
+		return "email"
+	case views.FieldPassword, views.FieldSecret:
+		return "password"
+	}
+	return "text" // numbers too: a number input would swallow what was typed wrongly
+}
+
+// htmxConfig turns off everything that a strict content security policy forbids.
+const htmxConfig = `{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,"selfRequestsOnly":true,` +
+	`"historyCacheSize":0,"refreshOnHistoryMiss":true,"responseHandling":[{"code":"204","swap":false},` +
+	`{"code":"[23]..","swap":true},{"code":"422","swap":true},{"code":"[45]..","swap":false,"error":true}]}`
+
+func current(p views.Page, s views.Section) string {
+	if p.Section == s {
+		return "page"
+	}
+	return "false"
+}
+
+func settingsHome(p views.Page) string {
+	if p.Nav.Members {
+		return views.ProjectPath(p.Project.Slug, "settings", "members")
+	}
+	return views.ProjectPath(p.Project.Slug, "settings", "audit")
+}

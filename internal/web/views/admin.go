@@ -1,0 +1,241 @@
+package views
+
+import "strings"
+
+// SignIn is the page to sign in.
+type SignIn struct {
+	Page
+	ActionURL string
+	Email     string
+	// AskPassword is false on the first step, where only the e-mail is asked for.
+	AskPassword bool
+	Error       string
+	Next        string // where to go afterwards
+	EmailError  string
+	Notice      string // e.g. "Your session ended. Sign in to go on; what you typed is kept."
+}
+
+// Setup is the page that makes the first administrator.
+type Setup struct {
+	Page
+	ActionURL             string
+	Name, Email, Password Field
+	Token                 *Field // the one-time token from the server's log, when one is asked for
+	Error                 string
+}
+
+// ProjectChoice is the page to choose a project.
+type ProjectChoice struct {
+	Page
+	IsAdmin bool
+}
+
+// ErrorPage is what is shown instead of a page.
+type ErrorPage struct {
+	Page
+	Status    int
+	Heading   string
+	Text      string
+	Missing   string // the role that is missing, for 403
+	Ask       []string
+	Reference string // for 500
+	Actions   []Link
+}
+
+// Link is a label with an address.
+type Link struct {
+	Label, URL string
+}
+
+// ToolchainPage shows the preparation in full.
+type ToolchainPage struct {
+	Page
+	State Toolchain
+}
+
+// MemberList is the page of who may do what.
+type MemberList struct {
+	Page
+	Text      string
+	Rows      []MemberRow
+	CanInvite bool
+	NextURL   string
+	PrevURL   string
+}
+
+// MemberRow is a user or a group with a role.
+type MemberRow struct {
+	Name, Email string
+	Group       bool
+	Members     int
+	Roles       []MemberRole
+	LastSeen    Moment
+	Disabled    bool
+}
+
+// MemberRole is a role and how it is held.
+type MemberRole struct {
+	Role string
+	Via  string // "through group developers", "" when held directly
+}
+
+// AuditList is the page of what was done by whom.
+type AuditList struct {
+	Page
+	Filter    AuditFilter
+	Actions   []string
+	Rows      []AuditRow
+	NextURL   string
+	PrevURL   string
+	ExportURL string
+}
+
+// AuditFilter is what the address says should be shown.
+type AuditFilter struct {
+	Text, Actor, Action string
+}
+
+// AuditRow is one entry of the audit log.
+type AuditRow struct {
+	ID      string
+	At      Moment
+	Actor   string
+	Action  string
+	Target  string
+	From    string // address
+	Refused bool
+	Before  string
+	After   string
+}
+
+// ContextList is the page of config contexts.
+type ContextList struct {
+	Page
+	Rows []ContextRow
+}
+
+// ContextRow is one config context.
+type ContextRow struct {
+	Name, Description string
+	URL               string
+	Variables, Files  int
+	Inputs            int
+	UsedBy            int
+	Sandbox           bool
+	Updated           Moment
+	UpdatedBy         string
+}
+
+// ContextPage is one config context. Sensitive values are never part of it.
+type ContextPage struct {
+	Page
+	Context   ContextRow
+	Entries   []ContextEntry
+	UsedBy    []Link
+	CanEdit   bool
+	Shared    []string
+	CreatedBy string
+}
+
+// ContextEntry is one item of a config context.
+type ContextEntry struct {
+	Kind      string // Environment variable, File, Input variable
+	Name      string
+	Value     string // empty when Sensitive
+	Sensitive bool
+	Updated   Moment
+}
+
+// Catalog is the page of environment templates.
+type Catalog struct {
+	Page
+	Cards     []TemplateCard
+	CanCreate bool
+}
+
+// TemplateCard is one template in the catalog.
+type TemplateCard struct {
+	Name     string
+	Title    string
+	Icon     string
+	Summary  string
+	Category string
+	Usually  string
+	Version  string
+	URL      string
+	NewURL   string
+	InUse    int
+}
+
+// TemplatePage is one environment template.
+type TemplatePage struct {
+	Page
+	Card        TemplateCard
+	Readme      string // sanitised HTML
+	Versions    []TemplateVersion
+	Graph       Graph
+	Inputs      []TemplateInput
+	Outputs     []TemplateOutput
+	CanCreate   bool
+	MissingRole string
+}
+
+// TemplateVersion is one version of a template.
+type TemplateVersion struct {
+	Version      string
+	State        string // draft, active, disabled
+	Published    Moment
+	By           string
+	Environments int
+	NewURL       string
+	Latest       bool
+}
+
+// TemplateInput is one variable a template asks for.
+type TemplateInput struct {
+	Name, Description, Type, Default string
+	Rule                             string // Allowed, Not allowed, One of ...
+	Required, Sensitive              bool
+	Resource                         string
+}
+
+// TemplateOutput is one output a template gives.
+type TemplateOutput struct {
+	Resource, Name, Description string
+}
+
+// Palette is what the command palette offers for a text.
+type Palette struct {
+	Query  string
+	Groups []PaletteGroup
+}
+
+// PaletteGroup is a heading with its entries.
+type PaletteGroup struct {
+	Name  string
+	Items []PaletteItem
+}
+
+// PaletteItem is one entry of the palette.
+type PaletteItem struct {
+	Label, URL, Icon, Hint string
+	Status                 Status
+}
+
+// Holds says how much a context holds, in words.
+func (c ContextRow) Holds() string {
+	var parts []string
+	if c.Variables > 0 {
+		parts = append(parts, Count(c.Variables, "environment variable", "environment variables"))
+	}
+	if c.Files > 0 {
+		parts = append(parts, Count(c.Files, "file", "files"))
+	}
+	if c.Inputs > 0 {
+		parts = append(parts, Count(c.Inputs, "input variable", "input variables"))
+	}
+	if len(parts) == 0 {
+		return "nothing yet"
+	}
+	return strings.Join(parts, ", ")
+}
