@@ -69,9 +69,7 @@ func Pack(ctx context.Context, fsys fs.FS, dir string, limits Limits) (*Bundle, 
 	if !fs.ValidPath(dir) {
 		return nil, badSource("the module folder %q leads out of the source; give a folder inside it", dir)
 	}
-	module := Inspect(fsys, dir)
-	roots, problems := localModules(fsys, dir, module)
-	module.Problems = append(module.Problems, problems...)
+	module, roots := check(fsys, dir)
 	base := commonBase(roots)
 	files, err := collect(ctx, fsys, roots, limits)
 	if err != nil {
@@ -88,6 +86,20 @@ func Pack(ctx context.Context, fsys fs.FS, dir string, limits Limits) (*Bundle, 
 		return nil, err
 	}
 	return b, nil
+}
+
+// Check is Inspect with the modules that are called by a local path: their
+// problems are among the result's, seen from dir.
+func Check(fsys fs.FS, dir string) *Module {
+	m, _ := check(fsys, path.Clean(dir))
+	return m
+}
+
+func check(fsys fs.FS, dir string) (*Module, []string) {
+	m := Inspect(fsys, dir)
+	roots, problems := localModules(fsys, dir, m)
+	m.Problems = append(m.Problems, problems...)
+	return m, roots
 }
 
 // ignored reports names that never belong into a bundle: version control,

@@ -170,14 +170,13 @@ func (s *Store) lock(digest string) *sync.Mutex {
 	return s.unpacking[digest]
 }
 
-// FS opens the unpacked files of a bundle for reading, the module's folder as
-// the root. Close the closer when done.
-func (s *Store) FS(ctx context.Context, digest, dir string) (fs.FS, io.Closer, error) {
+// FS opens the unpacked files of a bundle for reading. Close the closer when done.
+func (s *Store) FS(ctx context.Context, digest string) (fs.FS, io.Closer, error) {
 	unpacked, err := s.Unpack(ctx, digest)
 	if err != nil {
 		return nil, nil, err
 	}
-	return OpenDir(filepath.Join(unpacked, filepath.FromSlash(dir)))
+	return OpenDir(unpacked)
 }
 
 func decompress(archive []byte) ([]byte, error) {

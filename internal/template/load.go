@@ -1,0 +1,237 @@
+package template
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/berthdev/berth/internal/authz"
+	"github.com/berthdev/berth/internal/configcontext"
+	"github.com/berthdev/berth/internal/db"
+)
+
+// Find returns an active version of an environment template that a project may
+// use, ready to check inputs. An empty version means the one activated last.
+func (s *Service) Find(ctx context.Context, projectID, name, version string) (*Compiled, error) {
+	if err := s.audit.Authorize(ctx, authz.TemplateRead, projectID, environmentKind().object(name)); err != nil {
+		return nil, err
+	}
+	key, err := s.findKey(ctx, projectID, name, version)
+	if err != nil {
+		return nil, err
+	}
+	if key.state != Active {
+		return nil, withField(ErrNotUsable.With("Version %q of template %q is %s; choose an active version.", key.version, name, key.state), "version")
+	}
+	return s.load(ctx, projectID, EnvironmentVersionID(key.id))
+}
+
+func (s *Service) findKey(ctx context.Context, projectID, name, version string) (versionKey, error) {
+	keys, err := listVersionKeys(ctx, s.db, environmentKind(), projectID, []string{name})
+	if err != nil {
+		return versionKey{}, fmt.Errorf("looking up template: %w", err)
+	}
+	if len(keys) == 0 {
+		return versionKey{}, withField(ErrNotFound.With("There is no environment template %q in this project; choose one from its catalog.", name), "template")
+	}
+	key, ok := pick(keys, projectID, name, version)
+	if ok {
+		return key, nil
+	}
+	var active []string
+	for _, k := range keys {
+		if k.state == Active {
+			active = append(active, k.version)
+		}
+	}
+	if len(active) == 0 {
+		return versionKey{}, withField(ErrNoVersion.With("Template %q has no active version yet.", name), "version")
+	}
+	return versionKey{}, withField(ErrNoVersion.With("Template %q has no version %q; choose one of %s.", name, version, strings.Join(active, ", ")), "version")
+}
+
+// Load returns the version that an environment of a project uses, in whatever
+// state it is. The id must come from the environment: it is not checked against
+// what is shared with the project now.
+func (s *Service) Load(ctx context.Context, projectID string, id EnvironmentVersionID) (*Compiled, error) {
+	if err := s.audit.Authorize(ctx, authz.TemplateRead, projectID, environmentKind().object(string(id))); err != nil {
+		return nil, err
+	}
+	return s.load(ctx, projectID, id)
+}
+
+func (s *Service) load(ctx context.Context, projectID string, id EnvironmentVersionID) (*Compiled, error) {
+	v, err := getEnvironmentVersionByID(ctx, s.db, id)
+	if errors.Is(err, db.ErrNoRows) {
+		return nil, ErrNoVersion
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading template version: %w", err)
+	}
+	resources, err := s.resourcesOf(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	variables, err := s.contextVariables(ctx, projectID, v, resources)
+	if err != nil {
+		return nil, err
+	}
+	return s.compile(v, resources, variables), nil
+}
+
+func (s *Service) resourcesOf(ctx context.Context, v *EnvironmentVersion) (map[ResourceVersionID]*ResourceVersion, error) {
+	var ids []ResourceVersionID
+	for _, r := range v.Spec.Resources {
+		if r.VersionID != "" && !slices.Contains(ids, r.VersionID) {
+			ids = append(ids, r.VersionID)
+		}
+	}
+	resources, err := listResourceVersionsByID(ctx, s.db, ids)
+	if err != nil {
+		return nil, fmt.Errorf("reading resource templates: %w", err)
+	}
+	return resources, nil
+}
+
+func (s *Service) contextVariables(ctx context.Context, projectID string, v *EnvironmentVersion, resources map[ResourceVersionID]*ResourceVersion) ([]string, error) {
+	var names []string
+	for _, group := range contextGroups(v, resources) {
+		preview, err := s.contexts.Preview(ctx, projectID, group.owner, group.names)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, preview.Variables...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// contextGroup is context names that are looked up for the same owner.
+type contextGroup struct {
+	owner string
+	names []string
+}
+
+// contextGroups collects the contexts of a version, most often in one group: the
+// environment template and its resource templates have the same owner.
+func contextGroups(v *EnvironmentVersion, resources map[ResourceVersionID]*ResourceVersion) []contextGroup {
+	var out []contextGroup
+	add := func(owner string, refs []ContextRef) {
+		for _, ref := range refs {
+			i := slices.IndexFunc(out, func(g contextGroup) bool { return g.owner == owner })
+			if i < 0 {
+				out = append(out, contextGroup{owner: owner})
+				i = len(out) - 1
+			}
+			if !slices.Contains(out[i].names, ref.Name) {
+				out[i].names = append(out[i].names, ref.Name)
+			}
+		}
+	}
+	add(v.ProjectID, v.Spec.Contexts)
+	for _, r := range v.Spec.Resources {
+		if rv := resources[r.VersionID]; rv != nil {
+			add(rv.ProjectID, rv.Spec.Contexts)
+		}
+	}
+	return out
+}
+
+const maxCompiled = 256
+
+// compile compiles a version, or takes the result of an earlier time. A stored
+// version is the same as long as its time of change and its resources' are.
+func (s *Service) compile(v *EnvironmentVersion, resources map[ResourceVersionID]*ResourceVersion, variables []string) *Compiled {
+	var key strings.Builder
+	fmt.Fprintf(&key, "%s %d", v.ID, v.UpdatedAt.UnixMicro())
+	for _, r := range v.Spec.Resources {
+		if rv := resources[r.VersionID]; rv != nil {
+			fmt.Fprintf(&key, " %s %d", rv.ID, rv.UpdatedAt.UnixMicro())
+		}
+	}
+	fmt.Fprintf(&key, " %q", variables)
+	s.mu.Lock()
+	c := s.compiled[key.String()]
+	s.mu.Unlock()
+	if c != nil {
+		return c
+	}
+	c = s.compiler.Compile(v, resources, variables...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.compiled) >= maxCompiled {
+		clear(s.compiled)
+	}
+	s.compiled[key.String()] = c
+	return c
+}
+
+// CheckContexts returns an error that names the config contexts which a deploy in
+// the project would not find.
+func (s *Service) CheckContexts(ctx context.Context, projectID string, c *Compiled) error {
+	var missing []string
+	for _, group := range contextGroups(c.Version, c.versions()) {
+		names, err := s.contexts.Missing(ctx, projectID, group.owner, group.names)
+		if err != nil {
+			return err
+		}
+		missing = append(missing, names...)
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return ErrNoContext.With("Template %s needs the config context %s, which this project has not; an Infrastructure Admin can create it in the project.",
+		c.Version.Template, strings.Join(missing, ", "))
+}
+
+// Sandbox returns the sandbox that environments of this version in the project
+// talk to, or nil when they talk to the real thing.
+func (s *Service) Sandbox(ctx context.Context, projectID string, c *Compiled) (*configcontext.Sandbox, error) {
+	var out *configcontext.Sandbox
+	for _, group := range contextGroups(c.Version, c.versions()) {
+		preview, err := s.contexts.Preview(ctx, projectID, group.owner, group.names)
+		if err != nil {
+			return nil, err
+		}
+		if preview.Sandbox != nil {
+			out = preview.Sandbox
+		}
+	}
+	return out, nil
+}
+
+func (c *Compiled) versions() map[ResourceVersionID]*ResourceVersion {
+	out := map[ResourceVersionID]*ResourceVersion{}
+	for _, r := range c.Resources {
+		out[r.Version.ID] = r.Version
+	}
+	return out
+}
+
+// Resolve finds what a step of one resource runs with, contexts included. It is
+// internal: only Berth itself, preparing a run, may call it (see
+// configcontext.Service.Resolve). The contexts in in are filled by it.
+func (s *Service) Resolve(ctx context.Context, projectID string, c *Compiled, in ResolveInput) (*Resolved, error) {
+	r, ok := c.Resource(in.Resource)
+	if !ok {
+		return nil, ErrUnknownResource.With("Template %s %s has no resource %q.", c.Version.Template, c.Version.Version, in.Resource)
+	}
+	var err error
+	if in.EnvironmentContexts, err = s.contexts.Resolve(ctx, projectID, c.Version.ProjectID, contextNames(c.Version.Spec.Contexts)); err != nil {
+		return nil, err
+	}
+	if in.ResourceContexts, err = s.contexts.Resolve(ctx, projectID, r.Version.ProjectID, contextNames(r.Version.Spec.Contexts)); err != nil {
+		return nil, err
+	}
+	return c.Resolve(in)
+}
+
+func contextNames(refs []ContextRef) []string {
+	out := make([]string, len(refs))
+	for i, r := range refs {
+		out[i] = r.Name
+	}
+	return out
+}

@@ -1,0 +1,383 @@
+package template
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/berthdev/berth/internal/audit"
+	"github.com/berthdev/berth/internal/authz"
+	"github.com/berthdev/berth/internal/db"
+	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/template/bundle"
+)
+
+// Change says what saving did.
+type Change string
+
+// The changes.
+const (
+	Created   Change = "created"
+	Updated   Change = "updated"
+	Unchanged Change = "unchanged"
+)
+
+// SaveInput names a version and the template around it. An empty ProjectID means
+// the organisation; an empty State means Draft.
+type SaveInput struct {
+	ProjectID   string
+	Name        string
+	DisplayName string
+	Description string
+	Version     string
+	State       State
+}
+
+// SaveResource creates or changes a version of a resource template, whose bundle
+// AddBundle has stored. A draft is saved with its problems; an active version
+// with errors is refused, and one that exists cannot change.
+func (s *Service) SaveResource(ctx context.Context, in SaveInput, spec ResourceSpec) (*ResourceVersion, Change, error) {
+	k := resourceKind()
+	if err := s.audit.Authorize(ctx, authz.TemplateWrite, in.ProjectID, k.object(in.Name)); err != nil {
+		return nil, "", err
+	}
+	spec = spec.withDefaults()
+	if err := errors.Join(in.check(), spec.check()); err != nil {
+		return nil, "", firstFault(err)
+	}
+	module, err := s.module(ctx, spec.Bundle)
+	if err != nil {
+		return nil, "", err
+	}
+	problems := s.compiler.checkResource(spec, module)
+	if in.State == Active {
+		if err := refuse(problems); err != nil {
+			return nil, "", err
+		}
+	}
+	change, err := s.save(ctx, k, in, savedVersion{spec: spec, digest: spec.Bundle.Digest, module: module, problems: problems})
+	if err != nil {
+		return nil, "", err
+	}
+	v, err := getResourceVersion(ctx, s.db, in.ProjectID, in.Name, in.Version)
+	if err != nil {
+		return nil, "", fmt.Errorf("reading resource template: %w", err)
+	}
+	return v, change, nil
+}
+
+func (s *Service) module(ctx context.Context, ref BundleRef) (*bundle.Module, error) {
+	fsys, closer, err := s.bundles.FS(ctx, ref.Digest)
+	if errors.Is(err, bundle.ErrNotFound) {
+		return nil, fault.InvalidField("spec.bundle", "names code that was not uploaded; upload it first")
+	}
+	if err != nil {
+		return nil, err
+	}
+	m := bundle.Check(fsys, ref.Dir)
+	return m, closer.Close()
+}
+
+// SaveEnvironment creates or changes a version of an environment template. The
+// same rules hold as for SaveResource. When it becomes active, each of its
+// resources is fixed to one version.
+func (s *Service) SaveEnvironment(ctx context.Context, in SaveInput, spec EnvironmentSpec) (*EnvironmentVersion, Change, error) {
+	k := environmentKind()
+	if err := s.audit.Authorize(ctx, authz.TemplateWrite, in.ProjectID, k.object(in.Name)); err != nil {
+		return nil, "", err
+	}
+	if err := errors.Join(in.check(), spec.check()); err != nil {
+		return nil, "", firstFault(err)
+	}
+	spec, problems, err := s.checkEnvironment(ctx, in, spec)
+	if err != nil {
+		return nil, "", err
+	}
+	if in.State == Active {
+		if err := refuse(problems); err != nil {
+			return nil, "", err
+		}
+	}
+	change, err := s.save(ctx, k, in, savedVersion{
+		spec: spec, problems: problems, summary: spec.Summary, icon: spec.Icon, category: spec.Category,
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	v, err := getEnvironmentVersion(ctx, s.db, in.ProjectID, in.Name, in.Version)
+	if err != nil {
+		return nil, "", fmt.Errorf("reading environment template: %w", err)
+	}
+	return v, change, nil
+}
+
+// CheckEnvironment tells what is wrong with an environment template without
+// saving it.
+func (s *Service) CheckEnvironment(ctx context.Context, in SaveInput, spec EnvironmentSpec) ([]Problem, error) {
+	if err := s.audit.Authorize(ctx, authz.TemplateWrite, in.ProjectID, environmentKind().object(in.Name)); err != nil {
+		return nil, err
+	}
+	_, problems, err := s.checkEnvironment(ctx, in, spec)
+	return problems, err
+}
+
+func (s *Service) checkEnvironment(ctx context.Context, in SaveInput, spec EnvironmentSpec) (EnvironmentSpec, []Problem, error) {
+	spec, err := s.fixVersions(ctx, in, spec)
+	if err != nil {
+		return spec, nil, err
+	}
+	v := &EnvironmentVersion{Template: in.Name, ProjectID: in.ProjectID, Version: in.Version, State: in.State, Spec: spec}
+	resources, err := s.resourcesOf(ctx, v)
+	if err != nil {
+		return spec, nil, err
+	}
+	return spec, s.compiler.Compile(v, resources).Problems(), nil
+}
+
+// fixVersions finds the resource template version that each resource means.
+func (s *Service) fixVersions(ctx context.Context, in SaveInput, spec EnvironmentSpec) (EnvironmentSpec, error) {
+	spec.Resources = slices.Clone(spec.Resources)
+	var names []string
+	for _, r := range spec.Resources {
+		names = append(names, r.Template)
+	}
+	keys, err := listVersionKeys(ctx, s.db, resourceKind(), in.ProjectID, names)
+	if err != nil {
+		return spec, fmt.Errorf("looking up resource templates: %w", err)
+	}
+	fixed, err := s.fixedResources(ctx, in)
+	if err != nil {
+		return spec, err
+	}
+	for i := range spec.Resources {
+		r := &spec.Resources[i]
+		r.VersionID = ""
+		if j := slices.IndexFunc(fixed, func(f Resource) bool { return f.Name == r.Name && f.Template == r.Template }); j >= 0 && r.Version == "" {
+			r.VersionID = fixed[j].VersionID
+			continue
+		}
+		if key, ok := pick(keys, in.ProjectID, r.Template, r.Version); ok {
+			r.VersionID = ResourceVersionID(key.id)
+		}
+	}
+	return spec, nil
+}
+
+// fixedResources are the resources of a version that is active already, so that
+// saving it again changes nothing even when a resource follows the latest.
+func (s *Service) fixedResources(ctx context.Context, in SaveInput) ([]Resource, error) {
+	v, err := getEnvironmentVersion(ctx, s.db, in.ProjectID, in.Name, in.Version)
+	if errors.Is(err, db.ErrNoRows) || err == nil && v.State == Draft {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading environment template: %w", err)
+	}
+	return v.Spec.Resources, nil
+}
+
+// pick chooses a version: of the project's own template before one shared with
+// it, and without a version the one activated last.
+func pick(keys []versionKey, projectID, name, version string) (versionKey, bool) {
+	var best versionKey
+	found := false
+	for _, k := range keys {
+		if k.template != name || version != "" && k.version != version || version == "" && k.state != Active {
+			continue
+		}
+		if !found || k.owner == projectID && best.owner != projectID {
+			best, found = k, true
+		}
+	}
+	return best, found
+}
+
+// save writes the template and the version in one transaction.
+func (s *Service) save(ctx context.Context, k kind, in SaveInput, v savedVersion) (Change, error) {
+	change := Unchanged
+	err := s.db.Tx(ctx, func(tx *db.Tx) error {
+		t, err := s.saveTemplate(ctx, tx, k, in)
+		if err != nil {
+			return err
+		}
+		v.templateID, v.version, v.state, v.updatedAt = t.id, in.Version, in.state(), tx.Now()
+		if v.state == Active {
+			v.activatedAt = tx.Now()
+		}
+		old, err := getSaved(ctx, tx, k, t.id, in.Version)
+		switch {
+		case errors.Is(err, db.ErrNoRows):
+			change = Created
+			v.id, v.createdAt = db.NewID(k.idPrefix()), tx.Now()
+			err = insertVersion(ctx, tx, k, v)
+		case err != nil:
+		case sameSpec(old.specJSON, v.spec) && old.state == v.state:
+			return nil
+		case old.state != Draft:
+			return ErrFixedVersion.With("Version %q of %s %q is %s and cannot change; save the change as another version.", in.Version, k.word, in.Name, old.state)
+		default:
+			change = Updated
+			v.id, v.createdAt = old.id, old.createdAt
+			err = updateVersion(ctx, tx, k, v)
+		}
+		if err != nil {
+			return fmt.Errorf("saving %s: %w", k.word, err)
+		}
+		return s.audit.Record(ctx, tx, audit.Entry{
+			Action: k.auditKind() + ".save", ObjectKind: k.auditKind(), ObjectID: t.id, ObjectName: in.Name, ProjectID: in.ProjectID,
+			After: map[string]any{"version": in.Version, "state": string(v.state), "digest": v.digest, "change": string(change)},
+		})
+	})
+	return change, err
+}
+
+func (k kind) idPrefix() string {
+	if k.templates == "resource_templates" {
+		return "rtv"
+	}
+	return "etv"
+}
+
+func (s *Service) saveTemplate(ctx context.Context, tx *db.Tx, k kind, in SaveInput) (templateRow, error) {
+	t, err := getTemplate(ctx, tx, k, in.ProjectID, in.Name)
+	switch {
+	case errors.Is(err, db.ErrNoRows):
+		t = templateRow{
+			id: db.NewID(k.idPrefix()[:2]), projectID: in.ProjectID, name: in.Name, displayName: cmp.Or(in.DisplayName, in.Name),
+			description: in.Description, createdAt: tx.Now(), updatedAt: tx.Now(),
+		}
+		err = insertTemplate(ctx, tx, k, t)
+		if errors.Is(err, db.ErrReference) {
+			return t, fault.InvalidField("project", "does not exist")
+		}
+	case err == nil:
+		// What is not given stays as it is.
+		name, description := cmp.Or(in.DisplayName, t.displayName), cmp.Or(in.Description, t.description)
+		if name != t.displayName || description != t.description {
+			t.displayName, t.description, t.updatedAt = name, description, tx.Now()
+			err = updateTemplate(ctx, tx, k, t)
+		}
+	}
+	if err != nil {
+		return t, fmt.Errorf("saving %s: %w", k.word, err)
+	}
+	return t, nil
+}
+
+// oldVersion is what saving needs of the version that is there.
+type oldVersion struct {
+	id        string
+	state     State
+	specJSON  string
+	createdAt time.Time
+}
+
+func getSaved(ctx context.Context, tx *db.Tx, k kind, templateID, version string) (oldVersion, error) {
+	return db.One(ctx, tx, func(s db.Scanner) (oldVersion, error) {
+		var v oldVersion
+		err := s.Scan(&v.id, &v.state, &v.specJSON, db.ScanTime(&v.createdAt))
+		return v, err
+	}, `SELECT id, state, spec_json, created_at FROM `+k.versions+` WHERE template_id = $1 AND version = $2`, templateID, version)
+}
+
+func sameSpec(stored string, spec any) bool {
+	raw, err := json.Marshal(spec)
+	return err == nil && sameJSON(json.RawMessage(stored), raw)
+}
+
+func (in SaveInput) state() State {
+	if in.State == "" {
+		return Draft
+	}
+	return in.State
+}
+
+func (in SaveInput) check() error {
+	var f fault.Fields
+	f.Check(namePattern.MatchString(in.Name), "name", "%q is no name for a template; %s", in.Name, NameRule)
+	f.Check(versionPattern.MatchString(in.Version), "version", "%q is no version; %s", in.Version, VersionRule)
+	f.Check(in.state() == Draft || in.state() == Active, "state", "a version is saved as draft or active, not as %q", in.State)
+	f.Check(len(in.Description) <= 4000, "description", "must not be longer than 4000 characters")
+	return f.Err()
+}
+
+func (r ResourceSpec) withDefaults() ResourceSpec {
+	if r.Provider.Name == "" {
+		r.Provider.Name = OpenTofu
+	}
+	if r.Backend.Type == "" {
+		r.Backend.Type = BackendSystem
+	}
+	if r.Bundle.Dir == "" {
+		r.Bundle.Dir = "."
+	}
+	return r
+}
+
+func (r ResourceSpec) check() error {
+	var f fault.Fields
+	f.Check(r.Provider.Name == OpenTofu || r.Provider.Name == Terraform, "spec.provider.name", "there is no provider %q; use opentofu or terraform", r.Provider.Name)
+	if err := checkConstraint(r.Provider.Version); err != nil {
+		f.Add("spec.provider.version", "%q is no version constraint; write one like 1.12.6, ~> 1.9 or >= 1.6, < 2", r.Provider.Version)
+	}
+	f.Check(r.Backend.Type == BackendSystem || r.Backend.Type == BackendCustom, "spec.backend.type", "there is no backend type %q; use system or custom", r.Backend.Type)
+	f.Check(r.Backend.Type == BackendCustom || len(r.Backend.Config) == 0, "spec.backend.config", "is for the backend type custom")
+	f.Check(r.Timeouts.Deploy >= 0 && r.Timeouts.Destroy >= 0, "spec.timeouts", "must not be negative")
+	checkRefs(&f, r.Contexts)
+	return f.Err()
+}
+
+func (e EnvironmentSpec) check() error {
+	var f fault.Fields
+	switch e.ModuleInputs {
+	case "", OfferModuleInputs, HideModuleInputs:
+	default:
+		f.Add("spec.moduleInputs", "%q is unknown; use offered or hidden", e.ModuleInputs)
+	}
+	f.Check(len(e.Readme) <= 256<<10, "spec.readme", "must not be longer than 256 kB")
+	f.Check(len(e.Icon) <= 128<<10, "spec.icon", "must not be larger than 128 kB")
+	f.Check(len(e.Resources) <= 200, "spec.resources", "a template holds at most 200 resources")
+	checkRefs(&f, e.Contexts)
+	return f.Err()
+}
+
+func checkRefs(f *fault.Fields, refs []ContextRef) {
+	seen := map[string]bool{}
+	for i, r := range refs {
+		f.Check(namePattern.MatchString(r.Name), fmt.Sprintf("spec.contexts[%d].name", i), "%q is no name of a config context", r.Name)
+		f.Check(!seen[r.Name], fmt.Sprintf("spec.contexts[%d].name", i), "%q is attached twice", r.Name)
+		seen[r.Name] = true
+	}
+}
+
+// firstFault takes the first fault out of joined errors.
+func firstFault(err error) error {
+	var fields fault.Fields
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the join itself
+		for _, e := range joined.Unwrap() {
+			fields.Merge("", e)
+		}
+		return fields.Err()
+	}
+	return err
+}
+
+// refuse makes one error of the problems that stop a version from being active.
+func refuse(problems []Problem) error {
+	var f fault.Fields
+	for _, p := range problems {
+		if p.Severity != bundle.Error {
+			continue
+		}
+		path := p.Path
+		if p.File != "" {
+			path = fmt.Sprintf("%s:%d", p.File, p.Line)
+		}
+		f.Add(path, "%s", p.Message)
+	}
+	return f.Err()
+}
