@@ -191,3 +191,11 @@ func retryToolchain(t views.Toolchain) *views.Action {
 	}
 	return &views.Action{Label: "Start again", URL: t.Retry}
 }
+
+func destroyText(objects int) string {
+	what := "everything this environment created, with the data in it"
+	if objects > 0 {
+		what = views.Count(objects, "object of this environment, with the data in it", "objects of this environment, with the data in them")
+	}
+	return "This deletes " + what + ". It cannot be undone. The inputs are kept, so it can be deployed again."
+}

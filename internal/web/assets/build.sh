@@ -10,7 +10,7 @@ m=node_modules
 npx --no-install tailwindcss -i app.css -o "$out/app.css" --minify
 cp $m/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2 "$out/"
 cp $m/@fontsource-variable/jetbrains-mono/files/jetbrains-mono-latin-wght-normal.woff2 "$out/"
-cp app.js icon.svg "$out/"
+cp app.js icon.svg chevron.svg "$out/"
 
 # One file for the libraries: htmx, its event-stream extension and the morphing swap.
 {

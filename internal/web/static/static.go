@@ -52,14 +52,14 @@ var load = sync.OnceValue(func() assets {
 			all.name(name, a)
 		}
 	}
-	// The style sheet names the fonts, so it is hashed after their addresses are written into it.
+	// The style sheet names fonts and pictures, so it is hashed after their addresses are written into it.
 	for name, a := range all.byName {
 		if path.Ext(name) != ".css" {
 			continue
 		}
-		for font := range all.byName {
-			if path.Ext(font) == ".woff2" {
-				a.body = bytes.ReplaceAll(a.body, []byte(font), []byte(path.Base(all.byName[font].url)))
+		for other, b := range all.byName {
+			if path.Ext(other) == ".woff2" || path.Ext(other) == ".svg" {
+				a.body = bytes.ReplaceAll(a.body, []byte(other), []byte(path.Base(b.url)))
 			}
 		}
 		all.name(name, a)

@@ -4,7 +4,6 @@ package ui
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/berthdev/berth/internal/web/static"
@@ -17,14 +16,6 @@ func iso(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 func exact(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
-// lower makes a label fit into the middle of a sentence, leaving abbreviations alone.
-func lower(s string) string {
-	if len(s) > 1 && strings.ToUpper(s[:2]) == s[:2] {
-		return s
-	}
-	return strings.ToLower(s[:1]) + s[1:]
-}
-
 func statusIcon(s views.Status) string {
 	if s.Look().Spin {
 		return "spin"
@@ -34,7 +25,7 @@ func statusIcon(s views.Status) string {
 
 func barTone(s views.Status) string {
 	switch s {
-	case views.Deployed, views.Succeeded:
+	case views.Deployed, views.Succeeded, views.Done:
 		return "done"
 	case views.Failed:
 		return "failed"

@@ -3,7 +3,8 @@ package views
 // Status is the state of an environment, a resource, a run or a step, by the name the API uses.
 type Status string
 
-// Statuses. Environments use the first group; runs, steps and objects the second besides.
+// Statuses. Environments and resources use the first group, runs and steps the second, objects
+// inside a step the third.
 const (
 	Draft       Status = "draft"
 	Queued      Status = "queued"
@@ -21,6 +22,13 @@ const (
 	Succeeded Status = "succeeded"
 	Skipped   Status = "skipped"
 	Canceled  Status = "canceled"
+
+	Planned   Status = "planned"
+	Creating  Status = "creating"
+	Updating  Status = "updating"
+	Replacing Status = "replacing"
+	Deleting  Status = "deleting"
+	Done      Status = "done"
 )
 
 // EnvironmentStatuses are the statuses an environment can be filtered by, in the order of its life.
@@ -69,11 +77,23 @@ func (s Status) Look() Look {
 		return Look{"Skipped", "circle-slash", "tone-grey", false}
 	case Canceled:
 		return Look{"Canceled", "circle-slash", "tone-grey", false}
+	case Planned:
+		return Look{"Planned", "circle-dashed", "tone-grey", false}
+	case Creating:
+		return Look{"Creating", "loader-circle", "tone-blue", true}
+	case Updating:
+		return Look{"Changing", "loader-circle", "tone-blue", true}
+	case Replacing:
+		return Look{"Replacing", "loader-circle", "tone-blue", true}
+	case Deleting:
+		return Look{"Deleting", "loader-circle", "tone-blue", true}
+	case Done:
+		return Look{"Done", "circle-check", "tone-green", false}
 	}
 	return Look{string(s), "circle-dashed", "tone-grey", false}
 }
 
 // Busy says that work is going on.
 func (s Status) Busy() bool {
-	return s == Deploying || s == Destroying || s == Running
+	return s.Look().Spin
 }

@@ -67,7 +67,7 @@
 
   document.addEventListener("click", (e) => {
     for (const m of $$("details.menu[open]")) if (!m.contains(e.target)) m.open = false;
-    const el = e.target.closest("[data-copy],[data-theme-set],[data-dialog],[data-close],[data-log],[data-add-variable],[data-edit-variable],[data-drop-variable]");
+    const el = e.target.closest("[data-copy],[data-theme-set],[data-dialog],[data-close],[data-log],[data-add-variable],[data-edit-variable],[data-drop-variable],[data-discard]");
     if (!el) { if (e.target.localName === "dialog") e.target.close(); return; }
     const d = el.dataset;
     if ("copy" in d) copy(el);
@@ -75,16 +75,27 @@
     else if ("dialog" in d) { if (openDialog(d.dialog)) e.preventDefault(); }
     else if ("close" in d) el.closest("dialog").close();
     else if ("log" in d) logAction(d.log, el);
+    else if ("discard" in d) changed = false;
     else if ("addVariable" in d) { e.preventDefault(); addVariable(); }
     else if ("editVariable" in d) { foldAll(); unfold(el.closest("[data-row]")); }
-    else if ("dropVariable" in d) { el.closest("[data-row]").remove(); dirty(); $("[data-add-variable]")?.focus(); }
+    else if ("dropVariable" in d) { el.closest("[data-row]").remove(); dirty(); changed = Boolean($("[data-row]")); $("[data-add-variable]")?.focus(); }
   });
+  // A table scrolls sideways and would cut off a menu in it, so such a menu is placed on the window instead.
+  document.addEventListener("toggle", (e) => {
+    const menu = e.target;
+    if (!menu.open || !menu.matches?.(".row-actions details.menu")) return;
+    const panel = $(".menu-panel", menu), at = menu.getBoundingClientRect();
+    panel.style.position = "fixed";
+    panel.style.right = `${document.documentElement.clientWidth - at.right}px`;
+    panel.style.top = at.bottom + panel.offsetHeight + 8 > innerHeight ? `${at.top - panel.offsetHeight - 8}px` : `${at.bottom}px`;
+  }, true);
+  document.addEventListener("scroll", () => { for (const m of $$(".row-actions details.menu[open]")) m.open = false; }, { capture: true, passive: true });
   // A destroy is confirmed by typing the name; the button says so by being pressable only then.
   document.addEventListener("input", (e) => {
     const want = e.target.dataset.confirm;
     if (want !== undefined) $("button[type=submit]", e.target.form).disabled = e.target.value !== want;
     if (e.target.id === "log-search") logFind();
-    if (e.target.closest("[data-inputs]")) dirty();
+    if (e.target.closest("[data-inputs]")) { changed = true; dirty(); }
     if (e.target.getAttribute("aria-invalid") === "true" && e.target.validity.valid) showError(e.target, "");
   });
   const armConfirm = () => { for (const f of $$("[data-confirm]")) $("button[type=submit]", f.form).disabled = f.value !== f.dataset.confirm; };
@@ -161,7 +172,8 @@
     dirty(); unfold(list.lastElementChild);
     list.lastElementChild.scrollIntoView({ block: "nearest" });
   };
-  window.addEventListener("beforeunload", (e) => { if ($("[data-row]") && !$("[data-inputs]")?.dataset.sent) e.preventDefault(); });
+  let changed = false; // by the reader, since the page came
+  window.addEventListener("beforeunload", (e) => { if (changed && !$("[data-inputs]")?.dataset.sent) e.preventDefault(); });
 
   // ---- log panel ---------------------------------------------------------------------------------------------
   let follow = true, hits = [], hit = -1;
@@ -258,6 +270,8 @@
   document.addEventListener("htmx:afterSettle", ready);
   document.addEventListener("DOMContentLoaded", () => {
     ready(); dirty();
+    const tab = $("[role=tab][aria-selected=true]");
+    if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.clientWidth / 3;
     if (/Mac|iPhone|iPad/.test(navigator.platform)) for (const k of $$("[data-mod]")) k.textContent = "⌘";
     ($("[aria-invalid=true]") || $("[autofocus]"))?.focus();
   });

@@ -1,0 +1,142 @@
+package web_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/berthdev/berth/internal/web/static"
+)
+
+// policy is as strict as the product's; a page that needs more shows up as an error in the browser's console.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// storyServer serves the stories at /story/NAME. Any other path holds an event stream open or finds nothing.
+func storyServer(t *testing.T) *httptest.Server {
+	t.Helper()
+	all := stories()
+	mux := http.NewServeMux()
+	mux.Handle(static.Prefix, static.Handler())
+	mux.HandleFunc("GET /story/{name}", func(w http.ResponseWriter, r *http.Request) {
+		c, ok := all[r.PathValue("name")]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Security-Policy", policy)
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_ = c.Render(r.Context(), w)
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/events"):
+			w.Header().Set("Content-Type", "text/event-stream")
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		case strings.HasSuffix(r.URL.Path, "/palette"):
+			http.Redirect(w, r, "/story/palette", http.StatusSeeOther)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+	s := httptest.NewServer(mux)
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	return s
+}
+
+// browser starts a headless Chromium and collects what its console complains about.
+func browser(t *testing.T) (context.Context, func() []string) {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("needs chromium on PATH")
+	}
+	options := append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...)
+	options = append(options, chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("force-prefers-reduced-motion", true))
+	alloc, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	ctx, cancel := chromedp.NewContext(alloc)
+	t.Cleanup(cancel)
+	var mu sync.Mutex
+	var complaints []string
+	messages := chromedp.Console(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			if m.IsException() || m.Type == "error" {
+				mu.Lock()
+				complaints = append(complaints, m.String()+" "+m.URL)
+				mu.Unlock()
+			}
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return ctx, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return complaints
+	}
+}
+
+// TestScreenshots writes pictures of the stories to BERTH_SCREENSHOTS, at three widths, light and dark. BERTH_STORY is
+// a pattern of the stories to take.
+func TestScreenshots(t *testing.T) {
+	t.Parallel()
+	dir := os.Getenv("BERTH_SCREENSHOTS")
+	if dir == "" {
+		t.Skip("set BERTH_SCREENSHOTS to a folder")
+	}
+	only := regexp.MustCompile(os.Getenv("BERTH_STORY"))
+	widths := []int64{1440, 1024, 390}
+	themes := []string{"light", "dark"}
+	server := storyServer(t)
+	ctx, complaints := browser(t)
+	var names []string
+	for name := range stories() {
+		if only.MatchString(name) {
+			names = append(names, name)
+		}
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		for _, width := range widths {
+			for _, theme := range themes {
+				file := fmt.Sprintf("%s-%d-%s.png", name, width, theme)
+				if want := os.Getenv("BERTH_SHOT"); want != "" && !regexp.MustCompile(want).MatchString(file) {
+					continue
+				}
+				media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}}
+				_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media)
+				require.NoError(t, err, file)
+				require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(width, 900), chromedp.Navigate(server.URL+"/story/"+name)), file)
+				wide, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.fonts.ready.then(() => document.documentElement.scrollWidth > innerWidth)`, chromedp.EvalAwaitPromise))
+				require.NoError(t, err, file)
+				png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+				require.NoError(t, err, file)
+				if wide {
+					t.Errorf("%s: the page scrolls sideways", file)
+				}
+				require.NoError(t, os.WriteFile(filepath.Join(dir, file), png, 0o644))
+			}
+		}
+	}
+	require.Empty(t, complaints())
+}
