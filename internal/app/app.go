@@ -28,6 +28,7 @@ import (
 	"github.com/berthdev/berth/internal/runner"
 	"github.com/berthdev/berth/internal/secret"
 	"github.com/berthdev/berth/internal/template"
+	"github.com/berthdev/berth/internal/template/bundle"
 	"github.com/berthdev/berth/internal/tofu"
 )
 
@@ -45,6 +46,7 @@ type App struct {
 	projects     *project.Service
 	contexts     *configcontext.Service
 	templates    *template.Service
+	bundles      *bundle.Store
 	runs         *run.Service
 	environments *environment.Service
 	runner       *runner.Local
@@ -103,9 +105,8 @@ func (a *App) newServices(ctx context.Context) error {
 	a.projects = project.New(project.Deps{DB: a.db, Audit: a.audit, Identity: a.identity})
 	a.contexts = configcontext.New(configcontext.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring})
 	var err error
-	a.templates, err = template.New(template.Deps{
-		DB: a.db, Audit: a.audit, Contexts: a.contexts, Blobs: a.blobs, CacheDir: a.dir("bundles"),
-	})
+	a.bundles = bundle.NewStore(a.blobs, a.dir("bundles"))
+	a.templates, err = template.New(template.Deps{DB: a.db, Audit: a.audit, Contexts: a.contexts, Bundles: a.bundles})
 	if err != nil {
 		return fmt.Errorf("starting the template service: %w", err)
 	}
@@ -133,7 +134,7 @@ func (a *App) newRunning(context.Context) error {
 	a.executor = run.NewExecutor(run.ExecutorDeps{
 		Runs: a.runs, Runner: a.runner, Owner: owner, Workers: a.cfg.Workers, Leased: a.cfg.postgres(), Logger: a.cfg.Logger,
 		Prepare: run.NewPreparer(run.PreparerDeps{
-			DB: a.db, Templates: a.templates, Contexts: a.contexts, Tools: a.tools, Dir: a.dir("tool"), AllowBuiltProvider: a.cfg.AllowBuiltProvider,
+			Templates: a.templates, Bundles: a.bundles, Tools: a.tools, Dir: a.dir("tool"), AllowBuiltProvider: a.cfg.AllowBuiltProvider,
 		}),
 	})
 	a.environments = environment.New(environment.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Templates: a.templates, Runs: a.runs})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/berthdev/berth/internal/audit"
 	"github.com/berthdev/berth/internal/authz"
+	"github.com/berthdev/berth/internal/authz/authztest"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/dbtest"
 	"github.com/berthdev/berth/internal/fault"
@@ -130,5 +131,15 @@ func TestListIsPagedAndBounded(t *testing.T) {
 		page, err := s.List(admin, audit.ListFilter{From: time.Now().Add(time.Hour)})
 		require.NoError(t, err)
 		require.Empty(t, page.Entries)
+	})
+}
+
+func TestEveryMethodRefusesAnonymous(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		authztest.RefusesAnonymous(t, audit.New(audit.Deps{DB: d}), map[string]string{
+			"Authorize": "it is what decides; see TestRefusalsAreRecorded",
+			"Record":    "it runs inside a change that is authorised already",
+		})
 	})
 }

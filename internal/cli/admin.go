@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -112,7 +113,10 @@ func newContextCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			in := api.Context{Name: args[0]}
+			in, err := existingContext(cmd, client, t.project, args[0])
+			if err != nil {
+				return err
+			}
 			for _, group := range []struct {
 				pairs     []string
 				sensitive bool
@@ -124,8 +128,10 @@ func newContextCommand() *cobra.Command {
 						return err
 					}
 					if group.variable {
+						in.Variables = slices.DeleteFunc(in.Variables, func(v api.ContextVariable) bool { return v.Name == name })
 						in.Variables = append(in.Variables, api.ContextVariable{Name: name, Value: &value, Sensitive: group.sensitive})
 					} else {
+						in.Env = slices.DeleteFunc(in.Env, func(v api.ContextItem) bool { return v.Name == name })
 						in.Env = append(in.Env, api.ContextItem{Name: name, Value: &value, Sensitive: group.sensitive})
 					}
 				}
@@ -162,6 +168,17 @@ func newContextCommand() *cobra.Command {
 		},
 	})
 	return cmd
+}
+
+// existingContext returns the context to change. Its sensitive entries have no values, and keep those they have.
+func existingContext(cmd *cobra.Command, client *api.Client, project, name string) (api.Context, error) {
+	items, err := client.Contexts(cmd.Context(), project)
+	for _, c := range items {
+		if c.Name == name {
+			return c, nil
+		}
+	}
+	return api.Context{Name: name}, err
 }
 
 func pairOrEnvironment(p string) (name, value string, err error) {

@@ -91,6 +91,10 @@ func (d *DB) Close() error {
 // Ping reports whether the database answers.
 func (d *DB) Ping(ctx context.Context) error { return translate(d.read.PingContext(ctx)) }
 
+// Stats returns the state of the two pools, for metrics; on PostgreSQL they are
+// one pool.
+func (d *DB) Stats() (read, write sql.DBStats) { return d.read.Stats(), d.write.Stats() }
+
 // Dialect says which database this is.
 func (d *DB) Dialect() Dialect { return d.dialect }
 

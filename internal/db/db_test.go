@@ -77,6 +77,7 @@ func TestErrorsAreTranslatedByCode(t *testing.T) {
 		require.NoError(t, err)
 		_, err = d.ExecContext(ctx, insertSetting, "a", "2", 0)
 		require.ErrorIs(t, err, db.ErrUnique)
+		require.True(t, db.IsUnique(err, "settings", "name"), "%v", err)
 
 		addGroup := "INSERT INTO groups (id, name, description, created_at, updated_at) VALUES ($1, $2, '', 0, 0)"
 		_, err = d.ExecContext(ctx, addGroup, "g1", "ops")
@@ -86,6 +87,12 @@ func TestErrorsAreTranslatedByCode(t *testing.T) {
 		require.False(t, db.IsUnique(err, "groups", "id"))
 
 		addMember := "INSERT INTO group_members (group_id, user_id, created_at) VALUES ($1, $2, 0)"
+		_, err = d.ExecContext(ctx, "INSERT INTO users (id, email, name, password_hash, created_at, updated_at) VALUES ('u1', 'e', '', '', 0, 0)")
+		require.NoError(t, err)
+		_, err = d.ExecContext(ctx, addMember, "g1", "u1")
+		require.NoError(t, err)
+		_, err = d.ExecContext(ctx, addMember, "g1", "u1")
+		require.True(t, db.IsUnique(err, "group_members", "group_id", "user_id"), "%v", err)
 		_, err = d.ExecContext(ctx, addMember, "g1", "nobody")
 		require.ErrorIs(t, err, db.ErrReference)
 		require.NotErrorIs(t, err, db.ErrUnique)

@@ -23,8 +23,8 @@ var (
 // ConstraintError says which constraint a statement broke. It matches ErrUnique
 // or ErrReference.
 type ConstraintError struct {
-	// Constraint is the name on PostgreSQL and the column list on SQLite; SQLite
-	// names no constraint for references.
+	// Constraint is the name on PostgreSQL and the column list on SQLite, and for a
+	// primary key on both. SQLite names no constraint for references.
 	Constraint string
 	class      error
 	err        error
@@ -34,8 +34,7 @@ func (e *ConstraintError) Error() string   { return e.err.Error() }
 func (e *ConstraintError) Unwrap() []error { return []error{e.class, e.err} }
 
 // IsUnique reports whether err breaks the uniqueness of these columns of table.
-// It relies on the naming rule for unique indexes: table_column_column_key, or
-// table_pkey for the primary key, which PostgreSQL gives by itself.
+// It relies on the naming rule for unique indexes: table_column_column_key.
 func IsUnique(err error, table string, columns ...string) bool {
 	var c *ConstraintError
 	if !errors.As(err, &c) || !errors.Is(c.class, ErrUnique) {
@@ -73,7 +72,11 @@ func translate(err error) error {
 func translatePostgres(pgErr *pgconn.PgError, err error) error {
 	switch pgErr.Code {
 	case "23505":
-		return &ConstraintError{Constraint: pgErr.ConstraintName, class: ErrUnique, err: err}
+		name := pgErr.ConstraintName
+		if name == pgErr.TableName+"_pkey" {
+			name = keyColumns(pgErr.TableName, pgErr.Detail)
+		}
+		return &ConstraintError{Constraint: name, class: ErrUnique, err: err}
 	case "23503":
 		return &ConstraintError{Constraint: pgErr.ConstraintName, class: ErrReference, err: err}
 	case "40001", "40P01", "55P03", "53300", "57P01", "57P03":
@@ -112,4 +115,16 @@ func failedColumns(message string) string {
 		columns = columns[:j]
 	}
 	return columns
+}
+
+// keyColumns gives a broken primary key the form it has with SQLite. PostgreSQL's
+// detail is translated, but its "(columns)=(values)" is not.
+func keyColumns(table, detail string) string {
+	_, rest, _ := strings.Cut(detail, "(")
+	list, _, _ := strings.Cut(rest, ")=(")
+	columns := strings.Split(list, ", ")
+	for i, column := range columns {
+		columns[i] = table + "." + column
+	}
+	return strings.Join(columns, ", ")
 }

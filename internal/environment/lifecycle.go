@@ -78,13 +78,16 @@ func (s *Service) start(ctx context.Context, projectID, name string, kind run.Ki
 }
 
 func (s *Service) createRun(ctx context.Context, tx *db.Tx, e Environment, kind run.Kind) (run.Run, error) {
-	version, err := s.Templates.Compiled(ctx, tx, template.EnvironmentVersionID(e.Template.VersionID))
+	version, err := s.Templates.Load(ctx, e.ProjectID, template.EnvironmentVersionID(e.Template.VersionID))
 	if err != nil {
 		return run.Run{}, err
 	}
 	if kind != run.KindDestroy {
 		// A draft version may have changed since the environment was saved.
 		if err := version.Validate(e.Inputs); err != nil {
+			return run.Run{}, err
+		}
+		if err := s.Templates.CheckContexts(ctx, e.ProjectID, version); err != nil {
 			return run.Run{}, err
 		}
 	}
@@ -137,7 +140,7 @@ func (s *Service) Unplanned(ctx context.Context, r run.Run) ([]string, error) {
 	if err := s.Audit.Authorize(ctx, authz.EnvironmentRead, e.ProjectID, audit.Object{Kind: "environment", Name: e.Name}); err != nil {
 		return nil, err
 	}
-	version, err := s.Templates.Compiled(ctx, s.DB, template.EnvironmentVersionID(e.Template.VersionID))
+	version, err := s.Templates.Load(ctx, e.ProjectID, template.EnvironmentVersionID(e.Template.VersionID))
 	if err != nil {
 		return nil, err
 	}

@@ -83,13 +83,12 @@ func (s *Service) Create(ctx context.Context, in CreateInput) (Environment, erro
 func (s *Service) check(ctx context.Context, in CreateInput) (*template.Compiled, error) {
 	var fields fault.Fields
 	fields.Merge("", checkName(in.Name))
-	version, err := s.Templates.Usable(ctx, in.ProjectID, in.Template, in.Version)
-	switch {
-	case err == nil:
-		fields.Merge("", version.Validate(in.Inputs))
-	case fault.KindOf(err) == fault.Invalid:
+	version, err := s.Templates.Find(ctx, in.ProjectID, in.Template, in.Version)
+	if err == nil {
+		fields.Merge("variables", version.Validate(in.Inputs))
+	} else if wrong, ok := fault.As(err); ok && len(wrong.Fields) > 0 {
 		fields.Merge("", err)
-	default:
+	} else {
 		return nil, err
 	}
 	if err := fields.Err(); err != nil {
@@ -146,15 +145,18 @@ func (s *Service) Get(ctx context.Context, projectID, name string) (Environment,
 
 // hide leaves out the values of sensitive inputs, and tells which those are.
 func (s *Service) hide(ctx context.Context, e Environment) (Environment, error) {
-	version, err := s.Templates.Compiled(ctx, s.DB, template.EnvironmentVersionID(e.Template.VersionID))
+	version, err := s.Templates.Load(ctx, e.ProjectID, template.EnvironmentVersionID(e.Template.VersionID))
 	if err != nil {
 		return Environment{}, err
 	}
-	e.Hidden = map[string]bool{}
-	e.Sandbox = version.Sandbox
+	sandbox, err := s.Templates.Sandbox(ctx, e.ProjectID, version)
+	if err != nil {
+		return Environment{}, err
+	}
+	e.Sandbox, e.Hidden = sandbox != nil, map[string]bool{}
 	for _, list := range [][]template.Value{e.Inputs, e.DeployedInputs} {
 		for i := range list {
-			if version.IsSensitive(list[i]) {
+			if version.Sensitive(list[i].Name) {
 				e.Hidden[list[i].Name] = true
 				list[i].Value = ""
 			}
@@ -250,11 +252,7 @@ func (s *Service) Update(ctx context.Context, projectID, name string, in UpdateI
 }
 
 func (s *Service) apply(ctx context.Context, e *Environment, in UpdateInput) error {
-	versionName := e.Template.Version
-	if in.Version != nil {
-		versionName = *in.Version
-	}
-	version, err := s.Templates.Usable(ctx, e.ProjectID, e.Template.Name, versionName)
+	version, err := s.chosen(ctx, *e, in)
 	if err != nil {
 		return err
 	}
@@ -269,6 +267,14 @@ func (s *Service) apply(ctx context.Context, e *Environment, in UpdateInput) err
 		return version.ValidateChange(e.DeployedInputs, e.Inputs)
 	}
 	return nil
+}
+
+// chosen returns the version after the change. A version that was disabled meanwhile serves those who have it already.
+func (s *Service) chosen(ctx context.Context, e Environment, in UpdateInput) (*template.Compiled, error) {
+	if in.Version == nil || *in.Version == e.Template.Version {
+		return s.Templates.Load(ctx, e.ProjectID, template.EnvironmentVersionID(e.Template.VersionID))
+	}
+	return s.Templates.Find(ctx, e.ProjectID, e.Template.Name, *in.Version)
 }
 
 // keep returns next with the previous values of those that names lists.

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/berthdev/berth/internal/db"
-	"github.com/berthdev/berth/internal/run"
 	"github.com/berthdev/berth/internal/template"
 )
 

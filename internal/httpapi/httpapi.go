@@ -134,8 +134,11 @@ func statusOf(k fault.Kind) int {
 	return http.StatusInternalServerError
 }
 
+// apiError lets problem embed the type without a field that hides its method.
+type apiError = api.Error
+
 // problem is an api.Error as huma wants it.
-type problem struct{ api.Error }
+type problem struct{ apiError }
 
 func (p *problem) GetStatus() int { return p.Status }
 

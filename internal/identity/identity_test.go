@@ -8,6 +8,7 @@ import (
 
 	"github.com/berthdev/berth/internal/audit"
 	"github.com/berthdev/berth/internal/authz"
+	"github.com/berthdev/berth/internal/authz/authztest"
 	"github.com/berthdev/berth/internal/fault"
 	"github.com/berthdev/berth/internal/identity"
 )
@@ -203,5 +204,18 @@ func TestGroups(t *testing.T) {
 		groups, err := w.ListGroups(w.system)
 		require.NoError(t, err)
 		require.Equal(t, []identity.Group{group}, groups)
+	})
+}
+
+func TestEveryMethodRefusesAnonymous(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, w world) {
+		authztest.RefusesAnonymous(t, w.Service, map[string]string{
+			"Authenticate": "it finds out who the subject is",
+			"SignIn":       "it needs the password",
+			"SignOut":      "it needs the token",
+			"NeedsSetup":   "the sign-in page asks it",
+			"Setup":        "it needs the set-up token",
+		})
 	})
 }

@@ -43,17 +43,24 @@ func scanSessionRow(row db.Scanner) (sessionRow, error) {
 	return r, err
 }
 
-// getSessionSubject reads a session, its user and all roles at once: a row per
-// role, or one without when there is none.
-func getSessionSubject(ctx context.Context, q db.Querier, tokenHash []byte) (authz.Subject, Session, error) {
-	rows, err := db.List(ctx, q, scanSessionRow, `SELECT `+sessionColumns+`, u.email, u.name, b.project_id, p.name, b.role
-		FROM sessions s
-		JOIN users u ON u.id = s.user_id
-		LEFT JOIN role_bindings b ON b.user_id = u.id
-			OR b.group_id IN (SELECT m.group_id FROM group_members m WHERE m.user_id = u.id)
-		LEFT JOIN projects p ON p.id = b.project_id
+// sessionQuery reads a session, its user and all roles at once: one row without a
+// role, and one per role. The roles of the user and of their groups are two parts
+// of a union because an OR over both makes PostgreSQL read every binding.
+const sessionQuery = `WITH me AS MATERIALIZED (
+		SELECT ` + sessionColumns + `, u.email, u.name FROM sessions s JOIN users u ON u.id = s.user_id
 		WHERE s.token_hash = $1 AND u.disabled_at IS NULL
-		ORDER BY p.name, b.role`, tokenHash)
+	), held AS (
+		SELECT b.project_id, b.role FROM me JOIN role_bindings b ON b.user_id = me.user_id
+		UNION
+		SELECT b.project_id, b.role FROM me JOIN group_members m ON m.user_id = me.user_id JOIN role_bindings b ON b.group_id = m.group_id
+	)
+	SELECT ` + sessionColumns + `, s.email, s.name, NULL AS project_id, NULL AS project_name, NULL AS role FROM me s
+	UNION ALL
+	SELECT ` + sessionColumns + `, s.email, s.name, held.project_id, p.name, held.role FROM me s CROSS JOIN held LEFT JOIN projects p ON p.id = held.project_id
+	ORDER BY project_name, role`
+
+func getSessionSubject(ctx context.Context, q db.Querier, tokenHash []byte) (authz.Subject, Session, error) {
+	rows, err := db.List(ctx, q, scanSessionRow, sessionQuery, tokenHash)
 	if err != nil {
 		return authz.Subject{}, Session{}, err
 	}
@@ -62,9 +69,8 @@ func getSessionSubject(ctx context.Context, q db.Querier, tokenHash []byte) (aut
 	}
 	session := rows[0].session
 	subject := authz.Subject{Kind: authz.User, UserID: string(session.UserID), Email: rows[0].email, Name: rows[0].name}
-	for i, row := range rows {
-		// The same role may come from two groups.
-		if row.binding.Role != "" && (i == 0 || row.binding != rows[i-1].binding) {
+	for _, row := range rows {
+		if row.binding.Role != "" {
 			subject.Bindings = append(subject.Bindings, row.binding)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/berthdev/berth/internal/audit"
 	"github.com/berthdev/berth/internal/authz"
+	"github.com/berthdev/berth/internal/authz/authztest"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/dbtest"
 	"github.com/berthdev/berth/internal/fault"
@@ -172,4 +173,9 @@ func TestMembers(t *testing.T) {
 		require.NoError(t, w.RemoveMember(admin, "demo", added.ID))
 		require.ErrorIs(t, w.RemoveMember(admin, "demo", added.ID), identity.ErrBindingNotFound)
 	})
+}
+
+func TestEveryMethodRefusesAnonymous(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, w world) { authztest.RefusesAnonymous(t, w.Service, nil) })
 }

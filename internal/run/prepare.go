@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/berthdev/berth/internal/configcontext"
-	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/fault"
 	"github.com/berthdev/berth/internal/runner"
 	"github.com/berthdev/berth/internal/template"
@@ -22,9 +20,8 @@ import (
 
 // PreparerDeps is what a Preparer works with.
 type PreparerDeps struct {
-	DB        *db.DB
 	Templates *template.Service
-	Contexts  *configcontext.Service
+	Bundles   *bundle.Store
 	Tools     *tofu.Manager
 	// Dir gets the configuration file of the tool.
 	Dir string
@@ -63,7 +60,7 @@ var (
 
 // Spec works out everything an attempt needs. Errors with a kind other than internal are for users.
 func (p *Preparer) Spec(ctx context.Context, in PrepareInput) (runner.Spec, error) {
-	version, err := p.Templates.Compiled(ctx, p.DB, template.EnvironmentVersionID(in.Snapshot.TemplateVersionID))
+	version, err := p.Templates.Load(ctx, in.Snapshot.ProjectID, template.EnvironmentVersionID(in.Snapshot.TemplateVersionID))
 	if err != nil {
 		return runner.Spec{}, err
 	}
@@ -71,7 +68,7 @@ func (p *Preparer) Spec(ctx context.Context, in PrepareInput) (runner.Spec, erro
 	if !ok {
 		return runner.Spec{}, template.ErrUnknownResource
 	}
-	resolved, err := p.resolve(ctx, in, version, resource)
+	resolved, err := p.resolve(ctx, in, version)
 	if err != nil {
 		return runner.Spec{}, err
 	}
@@ -79,7 +76,7 @@ func (p *Preparer) Spec(ctx context.Context, in PrepareInput) (runner.Spec, erro
 	if err != nil {
 		return runner.Spec{}, err
 	}
-	path, err := p.Templates.Unpack(ctx, resource.Version.Spec.Bundle.Digest)
+	path, err := p.Bundles.Unpack(ctx, resource.Version.Spec.Bundle.Digest)
 	if err != nil {
 		return runner.Spec{}, err
 	}
@@ -99,18 +96,10 @@ func (p *Preparer) Spec(ctx context.Context, in PrepareInput) (runner.Spec, erro
 	return spec, nil
 }
 
-func (p *Preparer) resolve(ctx context.Context, in PrepareInput, version *template.Compiled, resource *template.CompiledResource) (*template.Resolved, error) {
+func (p *Preparer) resolve(ctx context.Context, in PrepareInput, version *template.Compiled) (*template.Resolved, error) {
 	var values []template.Value
 	if err := json.Unmarshal(in.Snapshot.Inputs, &values); err != nil {
 		return nil, fmt.Errorf("reading the inputs of run %s: %w", in.Run.ID, err)
-	}
-	environmentContexts, err := p.contexts(ctx, in, version.Version.ProjectID, version.Version.Spec.Contexts)
-	if err != nil {
-		return nil, err
-	}
-	resourceContexts, err := p.contexts(ctx, in, resource.Version.ProjectID, resource.Version.Spec.Contexts)
-	if err != nil {
-		return nil, err
 	}
 	outputs := map[string]map[string]expr.Output{}
 	for name, all := range in.Outputs {
@@ -119,8 +108,8 @@ func (p *Preparer) resolve(ctx context.Context, in PrepareInput, version *templa
 			outputs[name][output] = expr.Output{Value: v.Value, Sensitive: v.Sensitive}
 		}
 	}
-	resolved, err := version.Resolve(template.ResolveInput{
-		Resource: in.Step.Resource, Values: values, EnvironmentContexts: environmentContexts, ResourceContexts: resourceContexts,
+	resolved, err := p.Templates.Resolve(ctx, in.Snapshot.ProjectID, version, template.ResolveInput{
+		Resource: in.Step.Resource, Values: values,
 		Scope: expr.Scope{
 			Environment: expr.Environment{
 				ID: in.Snapshot.EnvironmentID, Name: in.Snapshot.EnvironmentName, UniqueName: in.Snapshot.UniqueName, Project: in.Snapshot.ProjectName,
@@ -136,17 +125,6 @@ func (p *Preparer) resolve(ctx context.Context, in PrepareInput, version *templa
 		return nil, missingOutputs(resolved)
 	}
 	return resolved, nil
-}
-
-func (p *Preparer) contexts(ctx context.Context, in PrepareInput, owner string, refs []template.ContextRef) ([]configcontext.Values, error) {
-	if len(refs) == 0 {
-		return nil, nil
-	}
-	names := make([]string, len(refs))
-	for i, r := range refs {
-		names[i] = r.Name
-	}
-	return p.Contexts.Resolve(ctx, in.Snapshot.ProjectID, owner, names)
 }
 
 func missingOutputs(r *template.Resolved) error {

@@ -6,7 +6,10 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/berthdev/berth/internal/audit"
+	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/db"
+	"github.com/berthdev/berth/internal/fault"
 	"github.com/berthdev/berth/internal/runner"
 )
 
@@ -67,3 +70,32 @@ func (s *Service) open(sealed []byte, owner string) ([]byte, error) {
 	}
 	return unpack(packed)
 }
+
+// State returns the newest state of a resource in clear. It is full of what the module keeps secret, so few may ask, and
+// each time is audited.
+func (s *Service) State(ctx context.Context, projectID, environmentID, resource string) ([]byte, error) {
+	if err := s.Audit.Authorize(ctx, authz.StateRead, projectID, audit.Object{Kind: "state", ID: environmentID, Name: resource}); err != nil {
+		return nil, err
+	}
+	resources, err := listResources(ctx, s.DB, environmentID)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range resources {
+		if o.Name != resource || o.stateID == "" {
+			continue
+		}
+		plain, err := s.openState(ctx, s.DB, o)
+		if err != nil {
+			return nil, err
+		}
+		err = s.DB.Tx(ctx, func(tx *db.Tx) error {
+			return s.Audit.Record(ctx, tx, audit.Entry{Action: "state.read", ObjectKind: "state", ObjectID: string(o.ID), ObjectName: resource, ProjectID: projectID})
+		})
+		return plain, err
+	}
+	return nil, ErrNoState
+}
+
+// ErrNoState says that a resource has no state.
+var ErrNoState = fault.New(fault.NotFound, "state_not_found", "There is no state of a resource with this name.")

@@ -31,7 +31,7 @@ func newCgroup(name string) (*cgroup, error) {
 		return nil, err
 	}
 	dir := filepath.Join(mount, own, "berth-"+name)
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
 	// Without cgroup.kill (Linux 5.14) it would be of no use.

@@ -17,6 +17,8 @@ type Query struct {
 	Provider string
 	// Values are the arguments the object was to be made with, as far as the plan knows them.
 	Values map[string]any
+	// UniqueName is Spec.UniqueName.
+	UniqueName string
 	// Env is the environment of the step, where credentials are found; Sandbox is set when it ran there.
 	Env     map[string]string
 	Sandbox *Sandbox

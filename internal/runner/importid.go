@@ -82,7 +82,10 @@ func securityGroupRuleID(v map[string]any) (string, bool) {
 	if src := textOf(v["source_security_group_id"]); src != "" {
 		parts = append(parts, src)
 	}
-	return strings.Join(parts, "_"), len(parts) > n
+	if len(parts) == n {
+		return "", false
+	}
+	return strings.Join(parts, "_"), true
 }
 
 // managedDefault types take over an object that AWS made itself. To take it over once more is harmless, so nothing is

@@ -49,6 +49,27 @@ func enterNamespace(hide []string, keeps []keep) error {
 			return fmt.Errorf("keeping %s visible: %w", k.path, err)
 		}
 	}
+	return dropCapabilities()
+}
+
+// lookingCapabilities would let template code that runs as root look behind a covered directory: by unmounting, through
+// another process's /proc/PID/root, by file handle or by the disk itself.
+var lookingCapabilities = [...]uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SYS_PTRACE, unix.CAP_DAC_READ_SEARCH, unix.CAP_MKNOD,
+	unix.CAP_SYS_RAWIO, unix.CAP_SYS_MODULE, unix.CAP_SYS_BOOT, unix.CAP_SYS_CHROOT}
+
+// dropCapabilities sees to it that what this thread starts gets none of them.
+func dropCapabilities() error {
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return fmt.Errorf("dropping ambient capabilities: %w", err)
+	}
+	if os.Geteuid() != 0 {
+		return nil // the next exec drops them all
+	}
+	for _, c := range lookingCapabilities {
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) {
+			return fmt.Errorf("dropping capability %d: %w", c, err)
+		}
+	}
 	return nil
 }
 

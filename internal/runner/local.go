@@ -79,6 +79,9 @@ func (l *Local) Start(ctx context.Context, spec Spec) (*Handle, error) {
 		return nil, fmt.Errorf("making the step's directory: %w", err)
 	}
 	if err := l.launch(ctx, dir, spec); err != nil {
+		if ctx.Err() != nil {
+			return nil, err // it may be starting all the same; Adopt tells
+		}
 		// A supervisor that did not come to its first record has done nothing.
 		if _, serr := os.Stat(dir.path(fileRecords)); errors.Is(serr, fs.ErrNotExist) {
 			err = errors.Join(err, os.RemoveAll(string(dir)))

@@ -47,13 +47,15 @@ const (
 
 // Started is the first record.
 type Started struct {
-	StepID    string `json:"step_id"`
-	Attempt   int    `json:"attempt"`
-	Action    Action `json:"action"`
-	PID       int    `json:"pid"`
-	Tool      string `json:"tool"`      // "tofu 1.12.6"
-	Isolation string `json:"isolation"` // what could be had: "mount namespace, cgroup", "none"
-	Bundle    string `json:"bundle"`    // digest
+	StepID  string `json:"step_id"`
+	Attempt int    `json:"attempt"`
+	Action  Action `json:"action"`
+	PID     int    `json:"pid"`
+	Tool    string `json:"tool"` // "tofu 1.12.6"
+	// Containment is how the tool's processes are kept hold of: "cgroup" or "subreaper". Whether the data directory is
+	// hidden is told by a notice "isolation", when the tool is first to run in it.
+	Containment string `json:"containment"`
+	Bundle      string `json:"bundle"` // digest
 }
 
 // Phase is a part of a step's work that pages show.

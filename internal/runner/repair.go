@@ -186,7 +186,7 @@ func (r *repairer) find(ctx context.Context, o *ledgerObject, values map[string]
 	if values == nil {
 		return nil, ErrCannotFind
 	}
-	q := Query{Address: o.address, Type: o.typ, Provider: o.provider, Values: values, Env: r.s.envMap(), Sandbox: r.s.spec.Sandbox}
+	q := Query{Address: o.address, Type: o.typ, Provider: o.provider, Values: values, UniqueName: r.s.spec.UniqueName, Env: r.s.envMap(), Sandbox: r.s.spec.Sandbox}
 	for _, f := range r.s.finders {
 		ids, err := f.Find(ctx, q)
 		if !errors.Is(err, ErrCannotFind) {

@@ -1,10 +1,12 @@
 package runner_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,11 +16,53 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/berthdev/berth/internal/runner"
+	"github.com/berthdev/berth/internal/runner/runnertest"
 )
 
 func TestMain(m *testing.M) {
-	runner.MaybeSupervise()
-	os.Exit(m.Run())
+	runner.MaybeSupervise(valueFinder{})
+	if os.Getenv(serverEnv) != "" {
+		serverMain()
+	}
+	code := m.Run()
+	runnertest.Clean()
+	os.Exit(code)
+}
+
+// valueFinder finds objects of type test_thing under the ids their arguments name.
+type valueFinder struct{}
+
+func (valueFinder) Find(_ context.Context, q runner.Query) ([]string, error) {
+	if q.Type != "test_thing" {
+		return nil, runner.ErrCannotFind
+	}
+	ids, _ := q.Values["exists_as"].(string)
+	return strings.Fields(ids), nil
+}
+
+const serverEnv = "BERTH_RUNNER_TEST_SERVER"
+
+type serverOrder struct {
+	Config runner.Config
+	Spec   runner.Spec
+}
+
+// serverMain is a server that starts one step and then does nothing until it is killed.
+func serverMain() {
+	var o serverOrder
+	err := json.NewDecoder(os.Stdin).Decode(&o)
+	if err == nil {
+		var l *runner.Local
+		if l, err = runner.New(o.Config); err == nil {
+			_, err = l.Start(context.Background(), o.Spec)
+		}
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println("started")
+	select {}
 }
 
 // bench is a runner with directories of its own.
@@ -31,7 +75,11 @@ type bench struct {
 
 func setup(t testing.TB) *bench {
 	t.Helper()
-	dir := t.TempDir()
+	return setupIn(t, t.TempDir())
+}
+
+func setupIn(t testing.TB, dir string) *bench {
+	t.Helper()
 	cfg := runner.Config{Dir: filepath.Join(dir, "steps"), LockDir: filepath.Join(dir, "locks"), CacheDir: filepath.Join(dir, "cache")}
 	l, err := runner.New(cfg)
 	require.NoError(t, err)
@@ -122,9 +170,87 @@ func (b *bench) finish(h *runner.Handle) (*runner.Result, []runner.Record) {
 
 func (b *bench) log(stepID string, attempt int) string {
 	b.t.Helper()
-	data, err := os.ReadFile(filepath.Join(b.cfg.Dir, stepID+"."+string(rune('0'+attempt)), "log"))
+	data, err := os.ReadFile(filepath.Join(b.dir(stepID, attempt), "log"))
 	require.NoError(b.t, err)
 	return string(data)
+}
+
+func (b *bench) dir(stepID string, attempt int) string {
+	return filepath.Join(b.cfg.Dir, fmt.Sprintf("%s.%d", stepID, attempt))
+}
+
+// fake returns the spec of a step that runs the fake tofu with a script.
+func (b *bench) fake(s runnertest.Script, vars ...string) runner.Spec {
+	b.t.Helper()
+	return b.spec(runnertest.FakeTofu(b.t), s.Files(vars...))
+}
+
+// next is the spec of the attempt after one that ended, with what its records tell.
+func (b *bench) next(spec runner.Spec, recs []runner.Record) runner.Spec {
+	b.t.Helper()
+	for _, r := range recs {
+		if r.Journal != nil {
+			spec.Journal = append(spec.Journal, *r.Journal)
+		}
+		if r.State != nil {
+			var err error
+			spec.State, err = b.local.ReadState(spec.StepID, spec.Attempt, r.State.Version, b.key)
+			require.NoError(b.t, err)
+		}
+	}
+	spec.Attempt++
+	return spec
+}
+
+// until follows the records up to the first one that want accepts.
+func (b *bench) until(h *runner.Handle, want func(runner.Record) bool) runner.Record {
+	b.t.Helper()
+	for r, err := range h.Records(b.ctx(), 0) {
+		require.NoError(b.t, err)
+		if want(r) {
+			return r
+		}
+		require.NotEqual(b.t, runner.KindResult, r.Kind, "the step ended: %+v", r.Result)
+	}
+	b.t.Fatal("the records ended")
+	return runner.Record{}
+}
+
+// untilLogged reads the growing log until a line holds text.
+func (b *bench) untilLogged(stepID, text string) {
+	b.t.Helper()
+	log, err := b.local.OpenLog(b.ctx(), stepID, 1, 0, true)
+	require.NoError(b.t, err)
+	defer log.Close()
+	for sc := bufio.NewScanner(log); sc.Scan(); {
+		if strings.Contains(sc.Text(), text) {
+			return
+		}
+	}
+	b.t.Fatalf("the log ended without %q", text)
+}
+
+func objectStarted(address string) func(runner.Record) bool {
+	return func(r runner.Record) bool {
+		return r.Object != nil && r.Object.Address == address && r.Object.Status == runner.ObjectStarted
+	}
+}
+
+func repairs(recs []runner.Record) map[string]runner.RepairOutcome {
+	out := map[string]runner.RepairOutcome{}
+	for _, r := range recs {
+		if r.Repair != nil {
+			out[r.Repair.Address] = r.Repair.Outcome
+		}
+	}
+	return out
+}
+
+func lines(t testing.TB, path string) []string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return strings.Split(strings.TrimSpace(string(data)), "\n")
 }
 
 func phases(recs []runner.Record) string {

@@ -40,6 +40,10 @@ type Spec struct {
 	ResourceID    string // names the state lock: at most one step per resource runs on a machine
 	Attempt       int
 
+	// UniqueName is the environment's unique name, which its template puts into names and tags. An object in doubt is
+	// adopted by name or tag only where they hold it; without it such objects are listed.
+	UniqueName string
+
 	Action   Action
 	PlanMode PlanMode // for ActionPlan
 

@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -43,7 +42,7 @@ func newStateServer(s *supervisor) (*stateServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &stateServer{s: s, addr: "http://" + ln.Addr().String(), user: "step", password: rand.Text(),
+	st := &stateServer{s: s, addr: "http://" + ln.Addr().String(), user: "step", password: s.statePassword,
 		state: s.spec.State, parsed: parsed}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /state", st.get)
@@ -77,7 +76,8 @@ func (st *stateServer) env(path string) []string {
 		"TF_HTTP_ADDRESS=" + st.addr + path,
 		"TF_HTTP_LOCK_ADDRESS=" + st.addr + "/lock", "TF_HTTP_UNLOCK_ADDRESS=" + st.addr + "/lock",
 		"TF_HTTP_USERNAME=" + st.user, "TF_HTTP_PASSWORD=" + st.password,
-		"TF_HTTP_RETRY_MAX=3", "TF_HTTP_RETRY_WAIT_MIN=1", "TF_HTTP_RETRY_WAIT_MAX=5",
+		// The way is short: what fails twice goes to errored.tfstate, which is kept.
+		"TF_HTTP_RETRY_MAX=1", "TF_HTTP_RETRY_WAIT_MIN=1", "TF_HTTP_RETRY_WAIT_MAX=1",
 	}
 }
 

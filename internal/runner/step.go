@@ -63,6 +63,7 @@ func (s *supervisor) prepare(ctx context.Context) (string, error) {
 	if err := s.takeWarm(ctx); err != nil {
 		return "", err
 	}
+	s.hide()
 	root, err := moduleRoot(s.dir.path(dirWork, dirModule), s.spec.Bundle.Dir)
 	if err != nil {
 		return "", err
@@ -80,6 +81,19 @@ func (s *supervisor) prepare(ctx context.Context) (string, error) {
 		return root, s.coldInit(ctx, root)
 	}
 	return root, nil
+}
+
+// hide makes the thread that starts tools from here on, in the mount namespace where one may be had. It comes this late
+// because only now it is known which initialised directory has to stay visible.
+func (s *supervisor) hide() {
+	var outcome string
+	s.nest, outcome = newLauncher(func() string {
+		if err := enterNamespace(s.Hide, s.keeps()); err != nil {
+			return "no mount namespace: " + err.Error()
+		}
+		return "mount namespace"
+	})
+	s.notice("isolation", outcome)
 }
 
 // missingProvider names a provider that the state needs (to delete what the code no longer has) and the warm directory
@@ -146,7 +160,11 @@ func (s *supervisor) takeErroredState(root string) error {
 }
 
 func (s *supervisor) apply(ctx context.Context, root string) error {
-	if err := s.enter(PhasePlan); err != nil {
+	first := PhasePlan
+	if len(s.spec.SavedPlan) > 0 {
+		first = PhaseApply // the plan was made, and maybe approved, before
+	}
+	if err := s.enter(first); err != nil {
 		return err
 	}
 	c := tofu.Change{Destroy: s.spec.Action == ActionDestroy, VarFile: s.varFile(), Events: s.dir.path(dirWork, fileEvents)}
@@ -305,11 +323,19 @@ func (s *supervisor) finish(failed error) error {
 // settleState tells how the newest state and the journal stand to each other.
 func (s *supervisor) settleState(res *Result) {
 	res.Open = s.open
-	if s.states == nil {
+	if s.spec.Backend == BackendCustom {
 		res.Reconciled = s.orderly
 		return
 	}
-	parsed, _, version := s.states.current()
+	var parsed *tofu.State
+	version := 0
+	if s.states != nil {
+		parsed, _, version = s.states.current()
+	} else if st, err := tofu.ParseState(s.spec.State); err == nil {
+		parsed = st // it failed before the tool could be given the state
+	} else {
+		return
+	}
 	objects := parsed.Objects()
 	res.StateVersion, res.Resources = version, len(objects)
 	missing, doubts := s.ledger.compare(objects)

@@ -2,12 +2,15 @@ package runner
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -54,15 +57,16 @@ type supervisor struct {
 	dialect tofu.Dialect
 	finders []Finder
 
-	rec       *recorder
-	mask      *masker
-	log       *lockedLog
-	lock      *os.File
-	cg        *cgroup
-	nest      *launcher // starts tools where the data directory is hidden
-	outside   *launcher
-	env       []string
-	isolation string
+	rec           *recorder
+	mask          *masker
+	log           *lockedLog
+	lock          *os.File
+	cg            *cgroup
+	nest          *launcher // starts tools where the data directory is hidden
+	outside       *launcher
+	env           []string
+	containment   string
+	statePassword string
 
 	stop   *stopper
 	fence  *fenceState
@@ -108,7 +112,9 @@ func newSupervisor(in io.ReadCloser, finders []Finder) (*supervisor, error) {
 	s.spec, s.dir = &s.Spec, attemptDir(s.Dir)
 	s.dialect = tofu.Dialect{Terraform: s.spec.Tool.Kind == ToolTerraform, Version: s.spec.Tool.Version}
 	s.finders = append(finders, awsFinder{})
-	s.mask = newMasker(append([]string{}, s.spec.Secrets...))
+	// The state's password is no secret for long, but while the step runs it opens the state.
+	s.statePassword = rand.Text()
+	s.mask = newMasker(append([]string{s.statePassword}, s.spec.Secrets...))
 	s.fence = &fenceState{f: s.spec.Fence}
 	s.stop = newStopper(s.spec.Timeouts.Grace, s.notice)
 	return s, nil
@@ -130,7 +136,7 @@ func (s *supervisor) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.isolate()
+	s.contain()
 	id.Marker = attemptMarker(s.dir)
 	if s.cg != nil {
 		id.Cgroup = s.cg.dir
@@ -160,32 +166,26 @@ func (s *supervisor) begin(ctx context.Context) error {
 	}()
 	_, err = s.rec.add(true, Record{Kind: KindStarted, Started: &Started{StepID: s.spec.StepID, Attempt: s.spec.Attempt,
 		Action: s.spec.Action, PID: id.PID, Tool: string(s.spec.Tool.Kind) + " " + s.spec.Tool.Version,
-		Isolation: s.isolation, Bundle: s.spec.Bundle.Digest}})
+		Containment: s.containment, Bundle: s.spec.Bundle.Digest}})
 	return err
 }
 
-// isolate takes what separation the machine gives and remembers what it was.
-func (s *supervisor) isolate() {
-	cg, err := newCgroup(s.spec.StepID + "." + fmt.Sprint(s.spec.Attempt))
-	group := "cgroup"
+// contain takes what the machine gives to keep hold of everything the tool starts.
+func (s *supervisor) contain() {
+	// The name must be this supervisor's alone: whoever salvages kills everything in the group.
+	sum := sha256.Sum256([]byte(s.Dir))
+	cg, err := newCgroup(fmt.Sprintf("%s.%d-%x-%d", s.spec.StepID, s.spec.Attempt, sum[:4], os.Getpid()))
+	s.containment = "cgroup"
 	if err != nil {
-		group = "subreaper"
+		s.containment = "subreaper"
 	}
 	s.cg = cg
 	s.outside, _ = newLauncher(func() string { return "" })
-	var ns string
-	s.nest, ns = newLauncher(func() string {
-		if err := enterNamespace(s.Hide, s.keeps()); err != nil {
-			return "no mount namespace: " + err.Error()
-		}
-		return "mount namespace"
-	})
-	s.isolation = ns + ", " + group
 }
 
 // keeps lists what a step needs to see.
 func (s *supervisor) keeps() []keep {
-	keeps := []keep{{s.dir.path(dirWork), true}, {s.CacheDir, false}, {s.spec.Tool.Path, false}}
+	keeps := []keep{{s.dir.path(dirWork), true}, {filepath.Join(s.CacheDir, "init", s.warmKey()), false}, {s.spec.Tool.Path, false}}
 	if s.spec.Tool.CLIConfig != "" {
 		keeps = append(keeps, keep{s.spec.Tool.CLIConfig, false})
 	}

@@ -86,7 +86,7 @@ func (s *supervisor) startTool(cmd *exec.Cmd, plain bool) error {
 	}
 	err := l.start(cmd)
 	if err != nil && s.cg != nil && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) ||
-		errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EOPNOTSUPP)) {
+		errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EOPNOTSUPP)) {
 		// The group could be made but not entered; being a subreaper is enough.
 		s.cg.close()
 		s.cg = nil
@@ -122,6 +122,9 @@ func (s *supervisor) attend(ctx context.Context, cmd *exec.Cmd, t toolRun, logR,
 				to = io.MultiWriter(s.log, t.tee)
 			}
 			_, logErr = io.Copy(to, logR)
+		}
+		if logErr != nil {
+			_, _ = io.Copy(io.Discard, logR) // a tool whose output nobody reads would stand still for ever
 		}
 	})
 	if outR != nil {

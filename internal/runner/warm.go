@@ -48,7 +48,9 @@ func (s *supervisor) warmKey() string {
 	if st, err := os.Stat(t.Path); version == "" && err == nil {
 		version = fmt.Sprintf("%s %d %d", t.Path, st.Size(), st.ModTime().UnixNano())
 	}
-	sum := sha256.Sum256([]byte(strings.Join([]string{warmFormat, s.spec.Bundle.Digest, s.spec.Bundle.Dir, string(t.Kind),
+	// It decides where providers come from: one built for the sandbox must not serve a run on the real cloud.
+	rc, _ := os.ReadFile(t.CLIConfig)
+	sum := sha256.Sum256([]byte(strings.Join([]string{warmFormat, string(rc), s.spec.Bundle.Digest, s.spec.Bundle.Dir, string(t.Kind),
 		version, runtime.GOOS, runtime.GOARCH, string(s.spec.Backend)}, "\x00")))
 	return hex.EncodeToString(sum[:16])
 }
@@ -77,7 +79,47 @@ func (s *supervisor) takeWarm(ctx context.Context) error {
 	} else if err := s.enter(PhaseInit); err != nil {
 		return err
 	}
+	now := time.Now()
+	if err := os.Chtimes(filepath.Join(dir, fileReady), now, now); err != nil { // for Prune
+		return err
+	}
 	return s.cloneWarm(dir)
+}
+
+// Prune removes initialised directories that no step has used for a time, which must be longer than a step may take:
+// running steps have links into theirs.
+func (l *Local) Prune(ctx context.Context, unused time.Duration) error {
+	stamps, err := filepath.Glob(filepath.Join(l.cfg.CacheDir, "init", "*", fileReady))
+	if err != nil {
+		return err
+	}
+	for _, stamp := range stamps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := pruneOne(filepath.Dir(stamp), stamp, unused); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func pruneOne(dir, stamp string, unused time.Duration) error {
+	lock, err := os.OpenFile(dir+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := flock(lock, 0); errors.Is(err, unix.EWOULDBLOCK) {
+		return nil // in use this moment
+	} else if err != nil {
+		return err
+	}
+	st, err := os.Stat(stamp)
+	if err != nil || time.Since(st.ModTime()) < unused {
+		return err
+	}
+	return os.RemoveAll(dir)
 }
 
 func (s *supervisor) lockWarm(ctx context.Context, path string) (*os.File, error) {

@@ -50,6 +50,7 @@ func RedactPlan(planJSON []byte, mark string, mask func(string) string) ([]byte,
 		return nil, fmt.Errorf("reading a plan: %w", err)
 	}
 	redactNode(doc, mark)
+	redactVariables(doc, mark)
 	return json.Marshal(maskTexts(doc, mask))
 }
 
@@ -77,6 +78,23 @@ func redactNode(node any, mark string) {
 			}
 		}
 	}
+}
+
+// redactVariables hides the inputs that the root module declares as sensitive; beside the values themselves the plan
+// does not say so.
+func redactVariables(doc map[string]any, mark string) {
+	values := child(doc, "variables")
+	for name, decl := range child(child(child(doc, "configuration"), "root_module"), "variables") {
+		d, _ := decl.(map[string]any)
+		if v := child(values, name); v != nil && d["sensitive"] == true {
+			v["value"] = mark
+		}
+	}
+}
+
+func child(m map[string]any, key string) map[string]any {
+	c, _ := m[key].(map[string]any)
+	return c
 }
 
 func redactWhere(value, where any, mark string) any {

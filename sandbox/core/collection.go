@@ -114,3 +114,16 @@ func (c Collection[T]) decode(raw json.RawMessage, id string, value *T) {
 
 // recordKey joins scope and id. Scopes hold no slash, so the first one divides.
 func recordKey(scope, id string) string { return scope + "/" + id }
+
+// IDs returns the ids of a scope's records, in order.
+func (c Collection[T]) IDs(tx *Tx, scope string) []string {
+	var out []string
+	prefix := scope + "/"
+	for key := range tx.store.tables[c.table] {
+		if id, ok := strings.CutPrefix(key, prefix); ok {
+			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
