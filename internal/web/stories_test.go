@@ -396,8 +396,12 @@ func cards() []views.TemplateCard {
 }
 
 func catalogStories() map[string]templ.Component {
+	parts := graph(views.Draft)
+	for i := range parts.Nodes {
+		parts.Nodes[i].Status = "" // a template is not running anywhere
+	}
 	detail := views.TemplatePage{
-		Page: page("ecs", views.SectionTemplates), Card: cards()[0], CanCreate: true, Graph: graph(views.Draft), Readme: "<p>Two resources: a network, and an ECS service in it.</p>",
+		Page: page("ecs", views.SectionTemplates), Card: cards()[0], CanCreate: true, Graph: parts, Readme: "<p>Two resources: a network, and an ECS service in it.</p>",
 		Versions: []views.TemplateVersion{{Version: "v2", State: "draft", Published: ago(time.Hour), By: "admin@example.com"}, {Version: "v1", State: "active", Published: ago(50 * time.Hour), By: "admin@example.com", Environments: 12, Latest: true}},
 		Inputs:   []views.TemplateInput{{Name: "region", Type: "string", Default: "us-west-2", Rule: "One of 2", Description: "Where it runs.", Resource: "both"}, {Name: "image_location", Type: "string", Rule: "Allowed", Required: true, Description: "Container image to run."}},
 		Outputs:  []views.TemplateOutput{{Resource: "aws-ecs", Name: "endpoint", Description: "Address of the application."}},
