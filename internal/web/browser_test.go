@@ -18,7 +18,9 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/berthdev/berth/internal/web"
 	"github.com/berthdev/berth/internal/web/static"
+	"github.com/berthdev/berth/internal/web/ui"
 )
 
 // policy is as strict as the product's; a page that needs more shows up as an error in the browser's console.
@@ -46,8 +48,15 @@ func storyServer(t *testing.T) *httptest.Server {
 			w.Header().Set("Content-Type", "text/event-stream")
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
+		case r.URL.Path == "/p/demo/environments":
+			_ = all["environments-ten"].Render(r.Context(), w)
+		case r.URL.Path == "/p/demo/environments/new":
+			v := newEnvironment()
+			v.Name.Value, v.Template.Value = r.FormValue("name"), r.FormValue("template")
+			v.Summary.Description = "About " + r.FormValue("template")
+			_ = web.NewEnvironmentPage(v).Render(r.Context(), w)
 		case strings.HasSuffix(r.URL.Path, "/palette"):
-			http.Redirect(w, r, "/story/palette", http.StatusSeeOther)
+			_ = ui.PaletteList(paletteStory()).Render(r.Context(), w)
 		default:
 			http.NotFound(w, r)
 		}

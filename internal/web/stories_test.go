@@ -396,8 +396,12 @@ func cards() []views.TemplateCard {
 }
 
 func catalogStories() map[string]templ.Component {
+	parts := graph(views.Draft)
+	for i := range parts.Nodes {
+		parts.Nodes[i].Status = "" // a template is not running anywhere
+	}
 	detail := views.TemplatePage{
-		Page: page("ecs", views.SectionTemplates), Card: cards()[0], CanCreate: true, Graph: graph(views.Draft), Readme: "<p>Two resources: a network, and an ECS service in it.</p>",
+		Page: page("ecs", views.SectionTemplates), Card: cards()[0], CanCreate: true, Graph: parts, Readme: "<p>Two resources: a network, and an ECS service in it.</p>",
 		Versions: []views.TemplateVersion{{Version: "v2", State: "draft", Published: ago(time.Hour), By: "admin@example.com"}, {Version: "v1", State: "active", Published: ago(50 * time.Hour), By: "admin@example.com", Environments: 12, Latest: true}},
 		Inputs:   []views.TemplateInput{{Name: "region", Type: "string", Default: "us-west-2", Rule: "One of 2", Description: "Where it runs.", Resource: "both"}, {Name: "image_location", Type: "string", Rule: "Allowed", Required: true, Description: "Container image to run."}},
 		Outputs:  []views.TemplateOutput{{Resource: "aws-ecs", Name: "endpoint", Description: "Address of the application."}},
@@ -444,6 +448,10 @@ func errorStories() map[string]templ.Component {
 		"error-404": web.ErrorPage(views.ErrorPage{Page: page("Not found", ""), Status: 404, Heading: "There is no environment ecs-9 in demo", Text: "It was deleted, or the address is mistyped.", Actions: back}),
 		"error-500": web.ErrorPage(views.ErrorPage{Page: views.Page{Title: "Error", Now: now}, Status: 500, Heading: "Something broke in Berth", Text: "It is recorded in the server's log under the number below. Trying again may work.", Reference: "7f3a-91c2", Actions: []views.Link{{Label: "Start page", URL: "/"}}}),
 		"toolchain": web.ToolchainPage(views.ToolchainPage{Page: page("Toolchain", ""), State: tool}), "toolchain-failed": web.ToolchainPage(views.ToolchainPage{Page: page("Toolchain", ""), State: failed}),
-		"palette": web.PalettePage(page("Search", ""), views.Palette{Groups: []views.PaletteGroup{{Name: "Environments", Items: []views.PaletteItem{{Label: "ecs-1", URL: "/p/demo/environments/ecs-1", Icon: "box", Status: views.Deployed}}}, {Name: "Go to", Items: []views.PaletteItem{{Label: "Activity", URL: "/p/demo/activity", Icon: "activity", Hint: "g a"}}}}}),
+		"palette": web.PalettePage(page("Search", ""), paletteStory()),
 	}
+}
+
+func paletteStory() views.Palette {
+	return views.Palette{Groups: []views.PaletteGroup{{Name: "Environments", Items: []views.PaletteItem{{Label: "ecs-1", URL: "/p/demo/environments/ecs-1", Icon: "box", Status: views.Deployed}}}, {Name: "Go to", Items: []views.PaletteItem{{Label: "Activity", URL: "/p/demo/activity", Icon: "activity", Hint: "g a"}}}}}
 }

@@ -114,10 +114,18 @@
     $("span", box).textContent = text;
     box.hidden = text === "";
   };
+  // While the pointer is down, nothing may move under it: a press that ends beside its button would be lost.
+  let down = false;
+  document.addEventListener("pointerdown", () => { down = true; }, true);
+  for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { down = false; }, true);
   document.addEventListener("focusout", (e) => {
     const el = e.target;
-    if (el.willValidate && el.form?.hasAttribute("data-check") && (el.value !== "" || el.getAttribute("aria-invalid") === "true")) showError(el, message(el));
+    if (down) { document.addEventListener("pointerup", () => setTimeout(leave, 0, el), { once: true }); return; }
+    leave(el);
   });
+  const leave = (el) => {
+    if (el.isConnected && el.willValidate && el.form?.hasAttribute("data-check") && (el.value !== "" || el.getAttribute("aria-invalid") === "true")) showError(el, message(el));
+  };
   document.addEventListener("submit", (e) => {
     const form = e.target;
     if (form.hasAttribute("data-check") && !e.submitter?.formNoValidate) {
@@ -251,6 +259,36 @@
   });
 
   // ---- live connection -----------------------------------------------------------------------------------------
+  // A browser allows few connections to one server. A page nobody looks at gives its stream back and takes it up again
+  // when it is seen; the server sends the present state first on every stream, so nothing is missed.
+  const streams = new Set();
+  class Stream {
+    heard = [];
+    constructor(url) { this.url = url; streams.add(this); this.resume(); }
+    get readyState() { return this.ended ? EventSource.CLOSED : this.source?.readyState ?? EventSource.CONNECTING; }
+    resume() {
+      if (this.ended || this.source) return;
+      const s = this.source = new EventSource(this.url);
+      s.onopen = (e) => this.onopen?.(e);
+      s.onerror = (e) => { if (s.readyState === EventSource.CLOSED) this.close(); this.onerror?.(e); };
+      for (const [name, listener] of this.heard) s.addEventListener(name, listener);
+    }
+    pause() { this.source?.close(); this.source = null; }
+    close() { this.ended = true; this.pause(); streams.delete(this); }
+    addEventListener(name, listener) { this.heard.push([name, listener]); this.source?.addEventListener(name, listener); }
+    removeEventListener(name, listener) {
+      this.heard = this.heard.filter(([n, l]) => n !== name || l !== listener);
+      this.source?.removeEventListener(name, listener);
+    }
+  }
+  htmx.createEventSource = (url) => new Stream(url);
+  let away = 0;
+  const pauseAll = () => { for (const s of streams) s.pause(); };
+  const resumeAll = () => { clearTimeout(away); for (const s of [...streams]) s.resume(); };
+  document.addEventListener("visibilitychange", () => { if (document.hidden) away = setTimeout(pauseAll, 5000); else resumeAll(); });
+  window.addEventListener("pagehide", pauseAll);
+  window.addEventListener("pageshow", resumeAll);
+
   let lost = 0;
   const connection = (ok) => {
     clearTimeout(lost);
