@@ -162,7 +162,7 @@ func (s *server) environmentEvents(w http.ResponseWriter, r *http.Request) error
 	}
 	out := s.stream(w, r)
 	filter := event.Filter{ProjectIDs: []string{f.id}, EnvironmentID: string(f.ID)}
-	err = s.follow(r, out, filter, nil, func(last int64, _ []event.Event) error {
+	err = s.follow(r.Context(), r, out, filter, lastSeen(r), nil, func(last int64, _ []event.Event) error {
 		sc.Now = s.now()
 		f, err := s.environmentFacts(r.Context(), sc, name, tab)
 		if fault.KindOf(err) == fault.NotFound {

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 	"github.com/berthdev/berth/internal/environment"
 	"github.com/berthdev/berth/internal/fault"
 	"github.com/berthdev/berth/internal/template"
+	"github.com/berthdev/berth/internal/web/ui"
 	"github.com/berthdev/berth/internal/web/views"
 )
 
@@ -178,4 +178,9 @@ func (s *server) refuseNew(w http.ResponseWriter, r *http.Request, v views.NewEn
 }
 
 // iconName is an icon that exists; a template may name any, or hold a picture, which the policy of the pages does not show.
-func iconName(name string) string { return cmp.Or(knownIcon(name), "layout-template") }
+func iconName(name string) string {
+	if ui.KnownIcon(name) {
+		return name
+	}
+	return "layout-template"
+}

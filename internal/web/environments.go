@@ -142,7 +142,7 @@ func (s *server) environmentsEvents(w http.ResponseWriter, r *http.Request) erro
 	}
 	out := s.stream(w, r)
 	filter := event.Filter{ProjectIDs: []string{sc.id}, Kinds: []string{"run.", "environment."}}
-	err = s.follow(r, out, filter, nil, func(last int64, events []event.Event) error {
+	err = s.follow(r.Context(), r, out, filter, lastSeen(r), nil, func(last int64, events []event.Event) error {
 		sc.Now = s.now()
 		v, err := s.environmentList(r, sc)
 		if err != nil {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,21 +86,32 @@ func (o *stream) fragment(ctx context.Context, id, name string, c templ.Componen
 	return o.send(id, name, data)
 }
 
-// resumeAt is the id after which a reader wants to go on: what it saw last, or what its page had seen.
+// resumeAt is the id after which a reader wants to go on: what it saw last, which the browser tells when a connection broke
+// and our script when it takes up a stream it gave back, or what its page had seen.
 func resumeAt(r *http.Request) string {
-	if id := r.Header.Get("Last-Event-ID"); id != "" {
-		return id
-	}
-	return r.URL.Query().Get("feed")
+	q := r.URL.Query()
+	return cmp.Or(r.Header.Get("Last-Event-ID"), q.Get("last"), q.Get("feed"))
 }
 
-// follow calls draw after each burst of changes until the request ends. A first look is taken at once when the reader
-// does not tell where it stands. Whatever comes on more, if that is not nil, is done in between, so that only one
-// goroutine writes. The toolchain's progress is sent as well, for the banner that every page has.
-func (s *server) follow(r *http.Request, out *stream, f event.Filter, more <-chan func() error, draw func(last int64, events []event.Event) error) error {
-	group, ctx := errgroup.WithContext(r.Context())
-	after, err := strconv.ParseInt(resumeAt(r), 10, 64)
+// unknown is where a reader stands that has seen nothing.
+const unknown = -1
+
+// lastSeen is the number of the change that a reader saw last.
+func lastSeen(r *http.Request) int64 {
+	n, err := strconv.ParseInt(resumeAt(r), 10, 64)
 	if err != nil {
+		return unknown
+	}
+	return n
+}
+
+// follow calls draw after each burst of changes until the request ends. A first look is taken at once when it is unknown
+// what the reader has seen. Whatever comes on more, if that is not nil, is done in between, so that only one goroutine
+// writes. The toolchain's progress is sent as well, for the banner that every page has.
+func (s *server) follow(ctx context.Context, r *http.Request, out *stream, f event.Filter, after int64, more <-chan func() error, draw func(last int64, events []event.Event) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	if after == unknown {
+		var err error
 		if after, err = s.Events.Last(ctx); err != nil {
 			return err
 		}

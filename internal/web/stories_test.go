@@ -108,7 +108,7 @@ func listStories() map[string]templ.Component {
 func newEnvironment() views.NewEnvironment {
 	return views.NewEnvironment{
 		Page: page("New Environment", views.SectionEnvironments), Allowed: true,
-		ActionURL: "/p/demo/environments", ReloadURL: "/p/demo/environments/new",
+		ActionURL: "/p/demo/environments",
 		Name:     views.Field{Label: "Name", Name: "name", Kind: views.FieldText, Required: true, Autofocus: true, Pattern: "[a-z][a-z0-9\\-]*", PatternHelp: "Lower-case letters, digits and hyphens, starting with a letter.", MaxLength: 40, Help: "Lower-case letters, digits and hyphens; unique in this project."},
 		Template: views.Field{Label: "Template", Name: "template", Kind: views.FieldSelect, Value: "ecs", Options: []views.Option{{Value: "ecs", Label: "ecs"}, {Value: "sample", Label: "sample"}}},
 		Version:  views.Field{Label: "Version", Name: "version", Kind: views.FieldSelect, Value: "v1", Options: []views.Option{{Value: "v1", Label: "v1"}}},

@@ -110,7 +110,7 @@ func ruleWord(in template.Input) string {
 func templateGraph(g template.Graph) views.Graph {
 	var nodes []views.GraphNode
 	for _, n := range g.Nodes {
-		node := views.GraphNode{Name: n.Name, Kind: n.Template + " " + n.Version, Status: views.Pending}
+		node := views.GraphNode{Name: n.Name, Kind: n.Template + " " + n.Version}
 		for _, e := range g.Edges {
 			if e.To == n.Name {
 				node.DependsOn = append(node.DependsOn, e.From)

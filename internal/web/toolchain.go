@@ -53,7 +53,7 @@ func (s *server) sendToolchain(r *http.Request, out *stream, snap tofu.Snapshot)
 	if v == nil {
 		v = &views.Toolchain{What: "OpenTofu is ready"}
 	}
-	banner, page := toolchainBanner(*v, snap.State), ToolchainProgress(*v)
+	banner, page := toolchainBanner(*v, snap.State == tofu.StateReady), ToolchainProgress(*v)
 	if err := out.fragment(r.Context(), "", "toolchain", banner); err != nil {
 		return err
 	}
