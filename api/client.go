@@ -274,6 +274,26 @@ func (c *Client) Log(ctx context.Context, project, name string, number int, reso
 	return resp.Body, nil
 }
 
+// Get fetches a path below Prefix and throws the content away; an error tells why it was refused.
+func (c *Client) Get(ctx context.Context, path string) error {
+	resp, err := c.send(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
+// Audit returns the newest audit entries of a project with this outcome; all when it is empty.
+func (c *Client) Audit(ctx context.Context, project, outcome string) ([]AuditEntry, error) {
+	q := url.Values{}
+	if outcome != "" {
+		q.Set("outcome", outcome)
+	}
+	var out Page[AuditEntry]
+	err := c.do(ctx, http.MethodGet, path("projects", project, "audit")+"?"+q.Encode(), nil, &out)
+	return out.Items, err
+}
+
 // Contexts lists a project's config contexts.
 func (c *Client) Contexts(ctx context.Context, project string) ([]Context, error) {
 	var out Page[Context]

@@ -1,10 +1,10 @@
-// Package templates holds the templates that ship with Berth, each a folder with a template.yaml and its modules. They are
-// published the way every template is; nothing knows them by name.
+// Package templates holds the templates that ship with Berth. They are published
+// like anybody's; nothing in Berth knows their names.
 package templates
 
 import "embed"
 
-// Files holds the folders.
+// Files has one folder per template, with its template.yaml and its modules.
 //
 //go:embed all:ecs all:sample
 var Files embed.FS

@@ -80,7 +80,7 @@ func (a *App) dir(name string) string { return filepath.Join(a.cfg.DataDir, name
 
 // openData opens the key, the database and the folder of blobs. A key that does not fit the database ends it here.
 func (a *App) openData(ctx context.Context) error {
-	if err := os.MkdirAll(a.cfg.DataDir, 0o700); err != nil {
+	if err := os.MkdirAll(a.dir("tool"), 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
 	var err error

@@ -68,8 +68,10 @@ func (a *App) newBackground(context.Context) error {
 	add("toolchain", a.ensureTools)
 	add("runner", a.executor.Run)
 	add("cleaning", a.clean)
-	if a.cfg.Dev != nil {
+	if a.sandbox != nil {
 		add("sandbox", a.sandbox.Run)
+	}
+	if a.cfg.Dev != nil {
 		add("first data", a.seed)
 	} else {
 		a.seeded.Store(true)

@@ -5,6 +5,7 @@ package app
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"net/url"
@@ -50,7 +51,10 @@ type Config struct {
 
 // DevConfig is what berth dev adds: a sandbox, a project, users and templates to try.
 type DevConfig struct {
+	// SandboxAddr is empty to start no sandbox, for tests.
 	SandboxAddr string
+	// Templates are published instead of those that ship, for tests.
+	Templates fs.FS
 	// Password of both users; generated and told once through Say when empty.
 	Password string
 	// Say prints a line for the person at the terminal.

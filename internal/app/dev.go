@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/configcontext"
@@ -38,7 +39,24 @@ func (a *App) seed(ctx context.Context) error {
 	if err := a.seedUsers(ctx, string(p.ID)); err != nil {
 		return err
 	}
-	_, _, err = a.contexts.Set(ctx, "", devContext, configcontext.Input{
+	if a.cfg.Dev.SandboxAddr != "" {
+		if err := a.seedSandbox(ctx); err != nil {
+			return err
+		}
+	}
+	var files fs.FS = templates.Files
+	if a.cfg.Dev.Templates != nil {
+		files = a.cfg.Dev.Templates
+	}
+	if _, err := shipped.Publish(ctx, a.templates, "", files); err != nil {
+		return fmt.Errorf("publishing the templates that ship: %w", err)
+	}
+	a.seeded.Store(true)
+	return nil
+}
+
+func (a *App) seedSandbox(ctx context.Context) error {
+	_, _, err := a.contexts.Set(ctx, "", devContext, configcontext.Input{
 		Description: "Points the AWS provider at the sandbox on this machine.",
 		Sandbox: &configcontext.Sandbox{
 			Endpoint: "http://" + a.cfg.Dev.SandboxAddr, Region: devRegion, AccessKey: "sandbox", SecretKey: "sandbox-secret-key",
@@ -50,10 +68,6 @@ func (a *App) seed(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("making the config context %s: %w", devContext, err)
 	}
-	if err := shipped.Publish(ctx, a.templates, templates.Files); err != nil {
-		return fmt.Errorf("publishing the templates that ship: %w", err)
-	}
-	a.seeded.Store(true)
 	return nil
 }
 

@@ -33,7 +33,7 @@ func (a *App) newTransports(ctx context.Context) error {
 		a.cfg.BaseURL = strings.Replace(a.cfg.BaseURL, a.cfg.Addr, a.listener.Addr().String(), 1)
 		a.cfg.Addr = a.listener.Addr().String()
 	}
-	if a.cfg.Dev != nil {
+	if a.cfg.Dev != nil && a.cfg.Dev.SandboxAddr != "" {
 		a.sandbox = &sandboxProcess{addr: a.cfg.Dev.SandboxAddr, dir: a.dir("sandbox"), logger: a.cfg.Logger, busy: a.executor.Busy}
 	}
 	mux := http.NewServeMux()

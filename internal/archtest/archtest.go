@@ -70,6 +70,10 @@ func domain(path string) string {
 
 func isSandbox(path string) bool { return path == "sandbox" || strings.HasPrefix(path, "sandbox/") }
 
+func isUI(path string) bool {
+	return path == "internal/web/ui" || strings.HasPrefix(path, "internal/web/ui/")
+}
+
 // isHarness reports whether a package serves tests only: dbtest, apptest and the like.
 func isHarness(path string) bool {
 	return strings.HasSuffix(path[strings.LastIndex(path, "/")+1:], "test")
@@ -90,24 +94,13 @@ func violation(importer, imported string) string {
 		return "only tests import a test harness"
 	case domain(from) == "" || domain(to) == "" || isHarness(from):
 		return violationOutside(from, to)
-	case domain(from) == domain(to):
-		return violationInside(from, to)
-	}
-	if rank(domain(to)) >= rank(domain(from)) {
-		return "it is not of a lower rank"
-	}
-	if strings.HasPrefix(from, "internal/web/ui") {
+	case isUI(from) && domain(to) != domain(from):
 		return "presentational components know no domain"
+	case domain(from) != domain(to) && rank(domain(to)) >= rank(domain(from)):
+		return "it is not of a lower rank"
+	default:
+		return ""
 	}
-	return ""
-}
-
-// violationInside looks at two packages of one domain.
-func violationInside(from, to string) string {
-	if strings.HasPrefix(from, to+"/") {
-		return "a part must not import the whole"
-	}
-	return ""
 }
 
 // violationOutside looks at the packages that have no rank.

@@ -29,7 +29,8 @@ func root(t *testing.T) string {
 
 func list(t *testing.T) []pkg {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Dir,GoFiles,TestGoFiles,XTestGoFiles,Imports,TestImports,XTestImports", "./...")
+	// With -e, because whether everything compiles is for others to say.
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-e", "-json=ImportPath,Dir,GoFiles,TestGoFiles,XTestGoFiles,Imports,TestImports,XTestImports", "./...")
 	cmd.Dir = root(t)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -174,7 +175,7 @@ func TestViolation(t *testing.T) {
 		{"internal/environment", "internal/run", true},
 		{"internal/run", "internal/environment", false},
 		{"internal/web", "internal/web/ui", true},
-		{"internal/web/ui", "internal/web", false},
+		{"internal/web/ui", "internal/web/static", true},
 		{"internal/web/views", "internal/web/ui", true},
 		{"internal/web/ui", "internal/authz", false},
 		{"internal/web", "internal/httpapi", false},
@@ -182,6 +183,7 @@ func TestViolation(t *testing.T) {
 		{"api", "internal/fault", false},
 		{"internal/template/expr", "internal/fault", true},
 		{"internal/template/expr", "internal/run", false},
+		{"internal/template/expr", "internal/template", true},
 		{"cmd/berth", "internal/cli", true},
 		{"cmd/berth", "internal/app", false},
 		{"sandbox/ec2", "sandbox/iam", true},

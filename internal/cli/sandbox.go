@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -15,6 +16,7 @@ import (
 // newSandboxCommand is "berth sandbox": the AWS look-alike on its own.
 func newSandboxCommand() *cobra.Command {
 	cfg := sandbox.Config{}
+	inMemory := false
 	cmd := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Run the local look-alike of AWS",
@@ -30,12 +32,19 @@ Its page is at http://127.0.0.1:4566/_sandbox/.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
+			switch {
+			case inMemory && cfg.DataDir != "":
+				return errors.New("--in-memory and --data-dir exclude each other: leave one out")
+			case !inMemory && cfg.DataDir == "":
+				cfg.DataDir = defaultSandboxDir()
+			}
 			cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			return sandbox.Run(ctx, cfg)
 		},
 	}
 	cmd.Flags().StringVar(&cfg.Addr, "addr", sandbox.DefaultAddr, "address to listen on; port 0 takes a free one")
-	cmd.Flags().StringVar(&cfg.DataDir, "data-dir", defaultSandboxDir(), "directory that keeps the sandbox's state; empty keeps it in memory")
+	cmd.Flags().StringVar(&cfg.DataDir, "data-dir", "", "directory that keeps the state (default $XDG_DATA_HOME/berth/sandbox or ~/.local/share/berth/sandbox)")
+	cmd.Flags().BoolVar(&inMemory, "in-memory", false, "keep no state on disk")
 	cmd.Flags().BoolVar(&cfg.LogRequests, "log-requests", false, "log every AWS call with its input")
 	return cmd
 }

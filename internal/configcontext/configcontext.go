@@ -103,7 +103,7 @@ type Values struct {
 // Faults of this package.
 var (
 	ErrNotFound = fault.New(fault.NotFound, "context_not_found", "There is no such config context.")
-	ErrInUse    = fault.New(fault.Conflict, "context_in_use", "The config context is in use.")
+	ErrChanged  = fault.New(fault.Conflict, "context_changed", "The config context was changed by somebody else.")
 )
 
 var (

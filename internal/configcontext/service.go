@@ -73,7 +73,12 @@ func (s *Service) Set(ctx context.Context, projectID, name string, in Input) (Co
 		}
 		return s.audit.Record(ctx, tx, entry)
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, db.ErrUnique):
+		return Context{}, false, ErrChanged.With("Somebody else created config context %q at the same time; look at it and try again.", name)
+	case errors.Is(err, db.ErrReference):
+		return Context{}, false, fault.InvalidField("project", "does not exist")
+	case err != nil:
 		return Context{}, false, fmt.Errorf("setting config context: %w", err)
 	}
 	return out, created, nil
@@ -221,7 +226,9 @@ func (s *Service) Share(ctx context.Context, projectID, name string, with []stri
 		if err != nil {
 			return err
 		}
-		if err := replaceShares(ctx, tx, row.ID, with); err != nil {
+		if err := replaceShares(ctx, tx, row.ID, with); errors.Is(err, db.ErrReference) {
+			return fault.InvalidField("projects", "names a project that does not exist")
+		} else if err != nil {
 			return fmt.Errorf("sharing config context: %w", err)
 		}
 		return s.audit.Record(ctx, tx, audit.Entry{

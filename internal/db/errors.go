@@ -34,7 +34,9 @@ func (e *ConstraintError) Error() string   { return e.err.Error() }
 func (e *ConstraintError) Unwrap() []error { return []error{e.class, e.err} }
 
 // IsUnique reports whether err breaks the uniqueness of these columns of table.
-// It relies on the naming rule for unique indexes: table_column_column_key.
+// It relies on the naming rule for unique indexes, table_column_column_key, which
+// PostgreSQL follows itself for UNIQUE in a table. A partial index has a name of
+// its own, so look for ErrUnique there.
 func IsUnique(err error, table string, columns ...string) bool {
 	var c *ConstraintError
 	if !errors.As(err, &c) || !errors.Is(c.class, ErrUnique) {

@@ -76,14 +76,13 @@ func (f failedValue) Value() (driver.Value, error) { return nil, f.err }
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
 // NewID returns a new identifier: the prefix, then 26 characters that sort by
-// the time of making (48 bits of milliseconds) and are unique (80 random bits).
+// the time of making (64 bits of nanoseconds, so that even the rows of one
+// transaction keep their order) and are unique (64 random bits).
 func NewID(prefix string) string {
 	// 128 bits need 26 characters, which hold 130; the seventeenth byte only fills up.
 	var raw [17]byte
-	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(time.Now().UnixMilli()))
-	copy(raw[0:6], ms[2:8])
-	_, _ = rand.Read(raw[6:16]) // never fails: crypto/rand ends the program instead
+	binary.BigEndian.PutUint64(raw[:8], uint64(time.Now().UnixNano()))
+	_, _ = rand.Read(raw[8:16]) // never fails: crypto/rand ends the program instead
 	return prefix + "_" + idEncoding.EncodeToString(raw[:])[:26]
 }
 

@@ -93,7 +93,7 @@ func PostgresURL(t testing.TB) string {
 		t.Fatalf("making the PostgreSQL template: %v", err)
 	}
 	name := "berth_test_" + randomName()
-	if err := execOn(server, "CREATE DATABASE "+name+" TEMPLATE "+template+" STRATEGY file_copy"); err != nil {
+	if err := execOn(server, "CREATE DATABASE "+name+" TEMPLATE "+template+" STRATEGY wal_log"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -7,7 +7,7 @@ import (
 	"github.com/berthdev/berth/internal/configcontext"
 )
 
-func (s *server) listContexts(ctx context.Context, in *inProject) (api.Page[api.Context], error) {
+func (s *server) listContexts(ctx context.Context, in *InProject) (api.Page[api.Context], error) {
 	out := api.Page[api.Context]{Items: []api.Context{}}
 	id, err := s.projectID(ctx, in.Project)
 	if err != nil {

@@ -13,11 +13,12 @@ import (
 	"github.com/berthdev/berth/internal/template"
 )
 
-type inProject struct {
+type InProject struct {
 	Project string `path:"project"`
 }
 
-type inEnvironment struct {
+// InEnvironment, InRun and the like are exported because huma reads the fields of exported embedded structs only.
+type InEnvironment struct {
 	Project     string `path:"project"`
 	Environment string `path:"environment"`
 }
@@ -28,7 +29,7 @@ func (s *server) projectID(ctx context.Context, name string) (string, error) {
 }
 
 // find returns the environment a path names.
-func (s *server) find(ctx context.Context, in inEnvironment) (environment.Environment, error) {
+func (s *server) find(ctx context.Context, in InEnvironment) (environment.Environment, error) {
 	id, err := s.projectID(ctx, in.Project)
 	if err != nil {
 		return environment.Environment{}, err
@@ -87,7 +88,7 @@ func (s *server) createEnvironment(ctx context.Context, in *createEnvironmentInp
 	return wireEnvironment(e), err
 }
 
-func (s *server) getEnvironment(ctx context.Context, in *inEnvironment) (api.Environment, error) {
+func (s *server) getEnvironment(ctx context.Context, in *InEnvironment) (api.Environment, error) {
 	e, err := s.find(ctx, *in)
 	if err != nil {
 		return api.Environment{}, err
@@ -123,7 +124,7 @@ func (s *server) detail(ctx context.Context, e environment.Environment) (api.Env
 }
 
 type updateEnvironmentInput struct {
-	inEnvironment
+	InEnvironment
 	IfMatch string `header:"If-Match" doc:"The revision that was edited."`
 	Body    api.UpdateEnvironment
 }
@@ -155,7 +156,7 @@ func (s *server) updateEnvironment(ctx context.Context, in *updateEnvironmentInp
 	return s.detail(ctx, e)
 }
 
-func (s *server) deleteEnvironment(ctx context.Context, in *inEnvironment) (none, error) {
+func (s *server) deleteEnvironment(ctx context.Context, in *InEnvironment) (none, error) {
 	id, err := s.projectID(ctx, in.Project)
 	if err != nil {
 		return none{}, err
@@ -163,23 +164,23 @@ func (s *server) deleteEnvironment(ctx context.Context, in *inEnvironment) (none
 	return none{}, s.Environments.Delete(ctx, id, in.Environment)
 }
 
-func (s *server) deploy(ctx context.Context, in *inEnvironment) (api.Run, error) {
+func (s *server) deploy(ctx context.Context, in *InEnvironment) (api.Run, error) {
 	return s.start(ctx, in, s.Environments.Deploy)
 }
 
-func (s *server) plan(ctx context.Context, in *inEnvironment) (api.Run, error) {
+func (s *server) plan(ctx context.Context, in *InEnvironment) (api.Run, error) {
 	return s.start(ctx, in, s.Environments.Plan)
 }
 
-func (s *server) retry(ctx context.Context, in *inEnvironment) (api.Run, error) {
+func (s *server) retry(ctx context.Context, in *InEnvironment) (api.Run, error) {
 	return s.start(ctx, in, s.Environments.Retry)
 }
 
-func (s *server) destroy(ctx context.Context, in *inEnvironment) (api.Run, error) {
+func (s *server) destroy(ctx context.Context, in *InEnvironment) (api.Run, error) {
 	return s.start(ctx, in, s.Environments.Destroy)
 }
 
-func (s *server) start(ctx context.Context, in *inEnvironment, verb func(ctx context.Context, projectID, name string) (run.Run, error)) (api.Run, error) {
+func (s *server) start(ctx context.Context, in *InEnvironment, verb func(ctx context.Context, projectID, name string) (run.Run, error)) (api.Run, error) {
 	id, err := s.projectID(ctx, in.Project)
 	if err != nil {
 		return api.Run{}, err
@@ -188,7 +189,7 @@ func (s *server) start(ctx context.Context, in *inEnvironment, verb func(ctx con
 	return wireRun(r, nil), err
 }
 
-func (s *server) outputs(ctx context.Context, in *inEnvironment) (api.Outputs, error) {
+func (s *server) outputs(ctx context.Context, in *InEnvironment) (api.Outputs, error) {
 	e, err := s.find(ctx, *in)
 	if err != nil {
 		return nil, err

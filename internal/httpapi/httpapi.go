@@ -101,6 +101,9 @@ func (s *server) problem(ctx context.Context, err error) *problem {
 		}}
 	}
 	status := statusOf(f.Kind)
+	if errors.Is(err, identity.ErrTooManyAttempts) {
+		status = http.StatusTooManyRequests
+	}
 	p := &problem{api.Error{Title: http.StatusText(status), Status: status, Code: fault.CodeOf(err), Detail: f.Message}}
 	for _, field := range f.Fields {
 		p.Fields = append(p.Fields, api.FieldError{Location: field.Path, Message: field.Message})

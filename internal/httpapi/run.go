@@ -14,14 +14,14 @@ import (
 	"github.com/berthdev/berth/internal/run"
 )
 
-type inRun struct {
-	inEnvironment
+type InRun struct {
+	InEnvironment
 	Number int `path:"number" minimum:"1"`
 }
 
 // findRun returns the run a path names.
-func (s *server) findRun(ctx context.Context, in inRun) (run.Run, error) {
-	e, err := s.find(ctx, in.inEnvironment)
+func (s *server) findRun(ctx context.Context, in InRun) (run.Run, error) {
+	e, err := s.find(ctx, in.InEnvironment)
 	if err != nil {
 		return run.Run{}, err
 	}
@@ -29,14 +29,14 @@ func (s *server) findRun(ctx context.Context, in inRun) (run.Run, error) {
 }
 
 type listRunsInput struct {
-	inEnvironment
+	InEnvironment
 	Cursor string `query:"cursor"`
 	Limit  int    `query:"limit" default:"20"`
 }
 
 func (s *server) listRuns(ctx context.Context, in *listRunsInput) (api.Page[api.Run], error) {
 	out := api.Page[api.Run]{Items: []api.Run{}}
-	e, err := s.find(ctx, in.inEnvironment)
+	e, err := s.find(ctx, in.InEnvironment)
 	if err != nil {
 		return out, err
 	}
@@ -55,7 +55,7 @@ func (s *server) listRuns(ctx context.Context, in *listRunsInput) (api.Page[api.
 	return out, nil
 }
 
-func (s *server) getRun(ctx context.Context, in *inRun) (api.Run, error) {
+func (s *server) getRun(ctx context.Context, in *InRun) (api.Run, error) {
 	r, err := s.findRun(ctx, *in)
 	if err != nil {
 		return api.Run{}, err
@@ -71,7 +71,7 @@ func (s *server) withProgress(ctx context.Context, r run.Run) (api.Run, error) {
 	return wireRun(r, progress), nil
 }
 
-func (s *server) getPlan(ctx context.Context, in *inRun) (api.Plan, error) {
+func (s *server) getPlan(ctx context.Context, in *InRun) (api.Plan, error) {
 	out := api.Plan{Changes: []api.Change{}}
 	r, err := s.findRun(ctx, *in)
 	if err != nil {
@@ -92,7 +92,7 @@ func (s *server) getPlan(ctx context.Context, in *inRun) (api.Plan, error) {
 	return out, err
 }
 
-func (s *server) cancel(ctx context.Context, in *inRun) (api.Run, error) {
+func (s *server) cancel(ctx context.Context, in *InRun) (api.Run, error) {
 	r, err := s.findRun(ctx, *in)
 	if err != nil {
 		return api.Run{}, err
@@ -102,14 +102,14 @@ func (s *server) cancel(ctx context.Context, in *inRun) (api.Run, error) {
 }
 
 type logInput struct {
-	inRun
+	InRun
 	Resource string `query:"resource" required:"true"`
 	Offset   int64  `query:"offset" doc:"Byte offset to start at."`
 	Follow   bool   `query:"follow" doc:"Stay open until the step has ended."`
 }
 
 func (s *server) log(ctx context.Context, in *logInput) (func(huma.Context), error) {
-	r, err := s.findRun(ctx, in.inRun)
+	r, err := s.findRun(ctx, in.InRun)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (s *server) log(ctx context.Context, in *logInput) (func(huma.Context), err
 
 // runEvents sends the whole run now and after each change, until it has ended. The whole, because a reader that was away
 // then has missed nothing.
-func (s *server) runEvents(ctx context.Context, in *inRun) (func(huma.Context), error) {
+func (s *server) runEvents(ctx context.Context, in *InRun) (func(huma.Context), error) {
 	r, err := s.findRun(ctx, *in)
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 	"github.com/berthdev/berth/api"
 )
 
-func (s *server) listTemplates(ctx context.Context, in *inProject) (api.Page[api.Template], error) {
+func (s *server) listTemplates(ctx context.Context, in *InProject) (api.Page[api.Template], error) {
 	out := api.Page[api.Template]{Items: []api.Template{}}
 	id, err := s.projectID(ctx, in.Project)
 	if err != nil {
@@ -25,13 +25,13 @@ func (s *server) listTemplates(ctx context.Context, in *inProject) (api.Page[api
 	return out, err
 }
 
-type inTemplateVersion struct {
+type InTemplateVersion struct {
 	Project  string `path:"project"`
 	Template string `path:"template"`
 	Version  string `path:"version"`
 }
 
-func (s *server) getTemplate(ctx context.Context, in *inTemplateVersion) (api.TemplateVersion, error) {
+func (s *server) getTemplate(ctx context.Context, in *InTemplateVersion) (api.TemplateVersion, error) {
 	id, err := s.projectID(ctx, in.Project)
 	if err != nil {
 		return api.TemplateVersion{}, err
@@ -57,7 +57,7 @@ func (s *server) getTemplate(ctx context.Context, in *inTemplateVersion) (api.Te
 }
 
 type inSource struct {
-	inTemplateVersion
+	InTemplateVersion
 	Resource string `query:"resource" required:"true" doc:"A resource of the template."`
 }
 
@@ -82,12 +82,12 @@ func (s *server) send(ctx context.Context, content []byte) func(huma.Context) {
 }
 
 type inState struct {
-	inEnvironment
+	InEnvironment
 	Resource string `path:"resource"`
 }
 
 func (s *server) state(ctx context.Context, in *inState) (func(huma.Context), error) {
-	e, err := s.find(ctx, in.inEnvironment)
+	e, err := s.find(ctx, in.InEnvironment)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ const (
 type ExecutorDeps struct {
 	Runs    *Service
 	Runner  *runner.Local
-	Prepare Preparer
+	Prepare *Preparer
 	// Owner names this machine in leases. It must stay the same when the server is restarted on the same data
 	// directory, so that it adopts its own steps.
 	Owner   string

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -309,4 +310,49 @@ func TestNeverStartedAttempt(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "never_started", res.Code)
 	require.NoError(t, b.local.Settle(b.ctx(), "step_1", 1))
+}
+
+func TestEarlyFailureKeepsTheJournalOpen(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.fake(runnertest.Script{InitError: "no network"})
+	spec.Journal = []runner.JournalEntry{{Attempt: 1, Seq: 5, Op: runner.JournalFinish, Action: runner.ObjectCreate, Address: "aws_vpc.main", Type: "aws_vpc", ID: "vpc-1"}}
+	spec.Attempt = 2
+	res, _ := b.run(spec)
+	require.Equal(t, "init_failed", res.Code)
+	require.False(t, res.Reconciled)
+	require.Equal(t, "vpc-1", res.Open[0].ID)
+
+	spec.StepID, spec.State = "step_2", []byte(`{"encrypted_data":"x"}`)
+	res, _ = b.run(spec)
+	require.Equal(t, "state_unreadable", res.Code)
+	require.False(t, res.Reconciled)
+}
+
+func TestDestroyWithSomethingInDoubtIsNotReconciled(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.fake(runnertest.Script{Objects: []runnertest.Object{{Address: "other_thing.x", Type: "other_thing", ID: "1"}}})
+	spec.Action = runner.ActionDestroy
+	spec.Journal = []runner.JournalEntry{{Attempt: 1, Seq: 5, Op: runner.JournalStart, Action: runner.ObjectCreate, Address: "other_thing.x", Type: "other_thing"}}
+	spec.Attempt = 2
+	res, _ := b.run(spec)
+	require.Equal(t, runner.StatusSucceeded, res.Status, "%+v", res)
+	require.False(t, res.Reconciled, "nobody may call it destroyed")
+	require.Equal(t, "other_thing.x", res.Open[0].Address)
+}
+
+func TestPruneRemovesUnusedWarmDirectories(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.fake(runnertest.Script{Objects: vpcAndRole})
+	b.run(spec)
+	require.NoError(t, b.local.Prune(b.ctx(), time.Hour))
+	spec.StepID = "step_2"
+	res, _ := b.run(spec)
+	require.Equal(t, 1, res.ToolStarts)
+	require.NoError(t, b.local.Prune(b.ctx(), 0))
+	spec.StepID = "step_3"
+	res, _ = b.run(spec)
+	require.Equal(t, 2, res.ToolStarts)
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,6 +18,15 @@ type Handle struct {
 	l   *Local
 	dir attemptDir
 }
+
+// Attempt names the attempt.
+func (h *Handle) Attempt() Attempt {
+	a, _ := parseAttemptDir(filepath.Base(string(h.dir)))
+	return a
+}
+
+// Dir is the attempt's directory, for people who look into a problem.
+func (h *Handle) Dir() string { return string(h.dir) }
 
 // Liveness of an attempt.
 type Liveness string

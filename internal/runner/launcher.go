@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"os"
 	"os/exec"
 	"runtime"
 )
@@ -13,9 +12,9 @@ type launcher struct {
 }
 
 // newLauncher starts the thread; prepare runs on it first.
-func newLauncher(prepare func() string) (*launcher, string) {
+func newLauncher(prepare func() error) (*launcher, error) {
 	l := &launcher{jobs: make(chan func())}
-	ready := make(chan string)
+	ready := make(chan error)
 	go func() {
 		// Never unlocked: a thread with a namespace of its own must not serve other goroutines.
 		runtime.LockOSThread()
@@ -32,6 +31,3 @@ func (l *launcher) start(cmd *exec.Cmd) error {
 	l.jobs <- func() { done <- cmd.Start() }
 	return <-done
 }
-
-// pipe is an os.Pipe whose ends are closed once each.
-func pipe() (r, w *os.File, err error) { return os.Pipe() }

@@ -92,8 +92,41 @@ type identity struct {
 	Start  uint64 `json:"start"` // clock ticks after boot, field 22 of /proc/PID/stat
 	Boot   string `json:"boot"`
 	Cgroup string `json:"cgroup,omitempty"` // directory of the cgroup its tools run in
+	// ShortTmp is a folder outside that holds a short name for work/tmp, where the real one is too long.
+	ShortTmp string `json:"short_tmp,omitempty"`
 	// Marker is an environment variable that every process of the attempt carries.
 	Marker string `json:"marker"`
+}
+
+// maxTmp leaves room for a socket's name: providers listen on sockets in TMPDIR, and the path of a socket has at most 107
+// bytes.
+const maxTmp = 80
+
+// shortenTmp makes a short name for a temporary folder with a long one; empty where the own name will do.
+func (d attemptDir) shortenTmp() (string, error) {
+	if len(d.path(dirWork, dirTmp)) <= maxTmp {
+		return "", nil
+	}
+	dir, err := os.MkdirTemp("/tmp", "berth-")
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Symlink(d.path(dirWork, dirTmp), filepath.Join(dir, dirTmp))
+}
+
+// dropTmp removes what shortenTmp made.
+func (id identity) dropTmp() error {
+	if id.ShortTmp == "" {
+		return nil
+	}
+	return errors.Join(ignoreMissing(os.Remove(filepath.Join(id.ShortTmp, dirTmp))), ignoreMissing(os.Remove(id.ShortTmp)))
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func selfIdentity() (identity, error) {

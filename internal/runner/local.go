@@ -145,7 +145,7 @@ func (l *Local) checkSpec(spec *Spec) (attemptDir, error) {
 // launch starts the supervisor, hands it the order and waits for its answer.
 func (l *Local) launch(ctx context.Context, dir attemptDir, spec Spec) error {
 	body, err := json.Marshal(order{Spec: spec, Dir: string(dir), LockDir: l.cfg.LockDir, CacheDir: l.cfg.CacheDir,
-		Hide: l.cfg.Hide, Expose: l.cfg.Expose, Path: l.cfg.Path})
+		Hide: l.cfg.Hide, Expose: l.cfg.Expose, Path: l.cfg.Path, Env: l.cfg.Env})
 	if err != nil {
 		return fmt.Errorf("encoding the step: %w", err)
 	}
@@ -195,6 +195,9 @@ func (l *Local) spawn(dir attemptDir, body []byte, userNS bool) (*os.File, error
 		Env:   []string{"PATH=" + defaultPath, "LANG=C.UTF-8", "GOMAXPROCS=2"},
 		Stdin: inR, Stderr: stderr, ExtraFiles: []*os.File{ansW},
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	for k, v := range l.cfg.Env {
+		cmd.Env = append(cmd.Env, k+"="+v) // Finders go through the same proxies
 	}
 	if userNS {
 		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
@@ -327,5 +330,5 @@ func (l *Local) Settle(ctx context.Context, stepID string, attempt int) error {
 			return err
 		}
 	}
-	return os.RemoveAll(string(h.dir))
+	return errors.Join(id.dropTmp(), os.RemoveAll(string(h.dir)))
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -72,6 +74,36 @@ func FuzzMaskWriter(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestRecorderCutsOffATornRecord(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "records")
+	rec, err := openRecorder(path)
+	require.NoError(t, err)
+	_, err = rec.add(true, Record{Kind: KindNotice, Notice: &Notice{Code: "one"}})
+	require.NoError(t, err)
+	require.NoError(t, rec.close())
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	require.NoError(t, err)
+	_, err = f.WriteString(`{"seq":2,"kind":"not`)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	rec, err = openRecorder(path)
+	require.NoError(t, err)
+	seq, err := rec.add(false, Record{Kind: KindNotice, Notice: &Notice{Code: "two"}})
+	require.NoError(t, err)
+	require.Equal(t, int64(2), seq)
+	require.NoError(t, rec.close())
+	f, err = os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	var codes []string
+	require.NoError(t, scanRecords(f, 0, func(r Record) bool {
+		codes = append(codes, r.Notice.Code)
+		return true
+	}))
+	require.Equal(t, []string{"one", "two"}, codes)
 }
 
 func TestSealBindsNameAndKey(t *testing.T) {

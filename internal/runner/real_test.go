@@ -202,7 +202,8 @@ func TestRealAWSProviderAgainstASandbox(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	b := setup(t)
+	// Sockets have short paths only, and data directories may have long ones.
+	b := setupIn(t, filepath.Join(t.TempDir(), strings.Repeat("long-", 20)))
 	rc := filepath.Join(t.TempDir(), "tofurc")
 	require.NoError(t, os.WriteFile(rc, []byte("provider_installation {\n  filesystem_mirror {\n    path = \""+mirror+"\"\n  }\n}\n"), 0o600))
 	spec := b.spec(tofu, map[string]string{"main.tf": `
@@ -265,4 +266,48 @@ resource "terraform_data" "second" {
 	require.Equal(t, runner.StatusSucceeded, res.Status, "%+v\n%s", res, b.log("step_1", 2))
 	require.True(t, res.Reconciled, "%+v", res)
 	require.Equal(t, 2, res.Resources)
+}
+
+func TestRealCustomBackendInASubfolder(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	state := filepath.Join(t.TempDir(), "own.tfstate")
+	spec := b.spec(realTofu(t), map[string]string{
+		"envs/app/main.tf": `
+terraform {
+  backend "local" { path = "` + state + `" }
+}
+variable "n" { type = number }
+module "inner" {
+  source = "../../modules/inner"
+  word   = "w${var.n}"
+}
+output "o" { value = module.inner.out }`,
+		"modules/inner/main.tf": `
+variable "word" {}
+resource "terraform_data" "x" { input = var.word }
+output "out" { value = terraform_data.x.output }`,
+	})
+	spec.Bundle.Dir, spec.Backend = "envs/app", runner.BackendCustom
+	spec.Variables = map[string]json.RawMessage{"n": json.RawMessage(`3`)}
+	res, recs := b.run(spec)
+	require.Equal(t, runner.StatusSucceeded, res.Status, "%+v\n%s", res, b.log("step_1", 1))
+	require.Equal(t, 4, res.ToolStarts, "init twice, apply, output")
+	require.True(t, res.Reconciled)
+	require.Zero(t, res.StateVersion)
+	require.FileExists(t, state)
+	require.Equal(t, "fetch init plan apply output", phases(recs))
+	outs, err := b.local.Outputs("step_1", 1, b.key)
+	require.NoError(t, err)
+	require.Equal(t, `"w3"`, string(outs["o"].Value))
+	require.Equal(t, `"string"`, string(outs["o"].Type))
+
+	// With the state held by Berth the same code needs one start, and its backend block is not used.
+	spec.StepID, spec.Backend = "step_2", runner.BackendSystem
+	_, _ = b.run(spec)
+	spec.StepID = "step_3"
+	res, _ = b.run(spec)
+	require.Equal(t, runner.StatusSucceeded, res.Status, "%+v\n%s", res, b.log("step_3", 1))
+	require.Equal(t, 1, res.ToolStarts)
+	require.Equal(t, 1, res.Resources)
 }

@@ -168,7 +168,7 @@ type StateVersion struct {
 	Resources int    `json:"resources"`
 	Bytes     int    `json:"bytes"`
 	// Source is how the state came: "backend" as usual, "errored" from an errored.tfstate, "salvaged" after the
-	// supervisor died.
+	// supervisor died, "repair" when repair set an object aside or back.
 	Source string `json:"source"`
 }
 
@@ -198,7 +198,6 @@ type PlanSummary struct {
 	Remove  int  `json:"remove"`
 	Import  int  `json:"import,omitempty"`
 	Forget  int  `json:"forget,omitempty"`
-	Drifted int  `json:"drifted,omitempty"`
 	Applied bool `json:"applied,omitempty"`
 }
 
@@ -220,9 +219,6 @@ const (
 	RepairGone     RepairOutcome = "gone"     // does not exist any more, or never did
 	RepairInDoubt  RepairOutcome = "in_doubt" // may exist; nobody could tell
 	RepairFailed   RepairOutcome = "failed"   // exists, but could not be taken into the state
-	// RepairSuperseded is an object that exists beside another one that the state has under the same address; it
-	// has to be deleted by hand or by the provider's own tools, and stays listed until then.
-	RepairSuperseded RepairOutcome = "superseded"
 )
 
 // Notice is something worth telling that is no diagnostic of the tool: a left-over process was stopped, a warm
@@ -278,7 +274,7 @@ type Result struct {
 	// Reconciled says that the newest state holds everything the journal knows, this attempt's entries and those of
 	// earlier ones, so they need not be passed on. While it is false an environment must not be called destroyed.
 	Reconciled bool `json:"reconciled"`
-	// Open lists what stands between journal and state: in doubt, superseded, failed to import.
+	// Open lists what stands between journal and state: in doubt, or failed to import.
 	Open []RepairEvent `json:"open,omitempty"`
 	// Changes says whether a plan found something to do.
 	Changes bool `json:"changes,omitempty"`

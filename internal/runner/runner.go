@@ -30,6 +30,9 @@ type Config struct {
 	// Path is the PATH of steps; empty means a plain system path.
 	Path string
 
+	// Env is what every step gets besides its own: proxies, certificate bundles. A step's own variables win.
+	Env map[string]string
+
 	Logger *slog.Logger // nil discards
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/berthdev/berth/internal/runner"
 	"github.com/berthdev/berth/internal/runner/runnertest"
@@ -26,6 +28,10 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	runnertest.Clean()
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Println(err)
+		code = 1
+	}
 	os.Exit(code)
 }
 
@@ -165,6 +171,10 @@ func (b *bench) finish(h *runner.Handle) (*runner.Result, []runner.Record) {
 	require.NotEmpty(b.t, recs)
 	last := recs[len(recs)-1]
 	require.Equal(b.t, runner.KindResult, last.Kind)
+	// Where a supervisor's crashes and the race detector's findings go.
+	said, err := os.ReadFile(filepath.Join(h.Dir(), "supervisor.log"))
+	require.True(b.t, err == nil || errors.Is(err, os.ErrNotExist))
+	require.Empty(b.t, string(said))
 	return last.Result, recs
 }
 

@@ -85,7 +85,7 @@ func (h *Handle) reap(ctx context.Context, id identity, grace time.Duration) err
 	if id.Cgroup != "" {
 		_ = os.Remove(id.Cgroup)
 	}
-	return nil
+	return id.dropTmp()
 }
 
 // attemptPIDs finds the processes of an attempt: by its cgroup, and by the variable that all of them carry.

@@ -11,7 +11,7 @@ type Action string
 const (
 	ActionApply   Action = "apply"
 	ActionDestroy Action = "destroy"
-	ActionPlan    Action = "plan" // changes nothing, not even the state; leaves the plan as sealed files
+	ActionPlan    Action = "plan" // changes nothing outside, the state only by repair; leaves the plan as sealed files
 )
 
 // PlanMode is the kind of plan ActionPlan makes.

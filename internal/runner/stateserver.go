@@ -28,7 +28,7 @@ type stateServer struct {
 	mu      sync.Mutex
 	state   []byte
 	version int // of the newest one stored by this attempt
-	parsed  *tofu.State
+	parsed  *tofu.StateFile
 	lock    []byte // the tool's lock info, nil when free
 	lockID  string
 }
@@ -169,7 +169,7 @@ func (st *stateServer) storeLocked(data []byte, source string) error {
 }
 
 // storeState writes one version, sealed, and records it.
-func storeState(d attemptDir, rec *recorder, key []byte, version int, data []byte, parsed *tofu.State, source string) (int, error) {
+func storeState(d attemptDir, rec *recorder, key []byte, version int, data []byte, parsed *tofu.StateFile, source string) (int, error) {
 	sealed, err := seal(key, data, stateLabel(version))
 	if err != nil {
 		return 0, err
@@ -185,7 +185,7 @@ func storeState(d attemptDir, rec *recorder, key []byte, version int, data []byt
 
 func stateLabel(version int) string { return fmt.Sprintf("state %d", version) }
 
-func (st *stateServer) current() (*tofu.State, []byte, int) {
+func (st *stateServer) current() (*tofu.StateFile, []byte, int) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return st.parsed, st.state, st.version

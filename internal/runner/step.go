@@ -86,14 +86,15 @@ func (s *supervisor) prepare(ctx context.Context) (string, error) {
 // hide makes the thread that starts tools from here on, in the mount namespace where one may be had. It comes this late
 // because only now it is known which initialised directory has to stay visible.
 func (s *supervisor) hide() {
-	var outcome string
-	s.nest, outcome = newLauncher(func() string {
-		if err := enterNamespace(s.Hide, s.keeps()); err != nil {
-			return "no mount namespace: " + err.Error()
-		}
-		return "mount namespace"
-	})
-	s.notice("isolation", outcome)
+	nest, err := newLauncher(func() error { return enterNamespace(s.Hide, s.keeps()) })
+	if err != nil {
+		// That thread may see half of what it should; it is used for nothing.
+		s.nest = s.outside
+		s.notice("isolation", "no mount namespace: "+err.Error())
+		return
+	}
+	s.nest = nest
+	s.notice("isolation", "mount namespace")
 }
 
 // missingProvider names a provider that the state needs (to delete what the code no longer has) and the warm directory
@@ -312,12 +313,15 @@ func (s *supervisor) finish(failed error) error {
 		err = errors.Join(err, s.states.close())
 	}
 	s.cg.close()
+	err = errors.Join(err, s.id.dropTmp())
 	err = errors.Join(err, s.log.close())
+	// Nothing that could change the resource lives any more and its state is stored, so the lock goes before the result:
+	// who reads the result may start the next step at once.
+	err = errors.Join(err, s.lock.Close())
 	if _, aerr := s.rec.add(true, Record{Kind: KindResult, Result: &res}); aerr != nil {
 		err = errors.Join(err, aerr)
 	}
-	// The lock goes last: who gets it finds a finished attempt.
-	return errors.Join(err, s.lock.Close(), s.rec.close())
+	return errors.Join(err, s.rec.close())
 }
 
 // settleState tells how the newest state and the journal stand to each other.
@@ -327,7 +331,7 @@ func (s *supervisor) settleState(res *Result) {
 		res.Reconciled = s.orderly
 		return
 	}
-	var parsed *tofu.State
+	var parsed *tofu.StateFile
 	version := 0
 	if s.states != nil {
 		parsed, _, version = s.states.current()

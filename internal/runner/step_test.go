@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -97,6 +98,18 @@ func TestSecondStartOnAResourceNamesTheHolder(t *testing.T) {
 	other.State = nil
 	res, _ = b.run(other)
 	require.Equal(t, runner.StatusSucceeded, res.Status)
+}
+
+func TestNextStepMayStartAsSoonAsTheResultIsRead(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.fake(runnertest.Script{Objects: vpcAndRole})
+	for i := range 15 {
+		spec.StepID = fmt.Sprintf("step_%d", i)
+		res, _ := b.run(spec)
+		require.Equal(t, runner.StatusSucceeded, res.Status)
+		require.NoError(t, b.local.Settle(b.ctx(), spec.StepID, 1))
+	}
 }
 
 func TestManyStartsInitialiseOnce(t *testing.T) {
@@ -226,6 +239,10 @@ func TestEnvironmentIsScrubbed(t *testing.T) {
 	b := setup(t) // not parallel: it sets a variable of the process
 	t.Setenv("BERTH_TEST_LEAK", "leaked")
 	witness := filepath.Join(t.TempDir(), "env")
+	b.cfg.Env = map[string]string{"HTTPS_PROXY": "http://proxy", "GOOD": "no"}
+	var err error
+	b.local, err = runner.New(b.cfg)
+	require.NoError(t, err)
 	files := runnertest.Script{}.Files()
 	spec := b.spec(envTool(t, witness), files)
 	spec.Env = map[string]string{"GOOD": "yes", "PATH": "/evil", "TF_HTTP_ADDRESS": "http://evil", "TF_CLI_ARGS": "-evil"}
@@ -236,6 +253,8 @@ func TestEnvironmentIsScrubbed(t *testing.T) {
 	require.NotContains(t, env, "leaked")
 	require.NotContains(t, env, "evil")
 	require.Contains(t, env, "GOOD=yes")
+	require.NotContains(t, env, "GOOD=no")
+	require.Contains(t, env, "HTTPS_PROXY=http://proxy")
 	require.Contains(t, env, "HOME="+b.dir("step_1", 1))
 	require.Contains(t, notices(recs), "env_ignored")
 	st, err := os.Stat(filepath.Join(b.dir("step_1", 1), "work", "home", ".netrc"))
@@ -288,6 +307,20 @@ func TestGraceEndsAToolThatDoesNotStop(t *testing.T) {
 	require.False(t, res.Reconciled)
 	require.Equal(t, "aws_vpc.main", res.Open[0].Address)
 	require.Contains(t, notices(recs), "grace_over")
+}
+
+func TestKillEndsTheToolAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.fake(runnertest.Script{Objects: []runnertest.Object{{Address: "aws_vpc.main", Type: "aws_vpc", ID: "vpc-1", HangAfterStart: true}}})
+	h := b.start(spec)
+	b.until(h, objectStarted("aws_vpc.main"))
+	require.NoError(t, h.Kill(b.ctx()))
+	res, _ := b.finish(h)
+	require.Equal(t, runner.StatusCanceled, res.Status)
+	require.Equal(t, -1, res.Exit)
+	require.False(t, res.Reconciled)
+	require.Equal(t, runner.Attempt{StepID: "step_1", Attempt: 1}, h.Attempt())
 }
 
 func TestStepTimeout(t *testing.T) {
@@ -378,6 +411,22 @@ func TestPlanChangesNothingAndCanBeApplied(t *testing.T) {
 	require.ErrorContains(t, err, "wrong data key")
 }
 
+func TestToolThatPrintsEventsInsteadOfText(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.fake(runnertest.Script{Objects: append(vpcAndRole[:1:1], runnertest.Object{Address: "aws_vpc.bad", Type: "aws_vpc", Error: "quota of canary-secret"})})
+	spec.Tool.Kind, spec.Tool.Version, spec.Secrets = runner.ToolTerraform, "1.9.8", []string{"canary-secret"}
+	res, recs := b.run(spec)
+	require.Equal(t, "apply_failed", res.Code)
+	require.Equal(t, "aws_vpc.bad: quota of "+runner.Mark, res.Message)
+	require.Equal(t, "fetch init plan apply", phases(recs))
+	require.Equal(t, 1, res.Resources)
+	log := b.log("step_1", 1)
+	require.Contains(t, log, "aws_vpc.main: create complete\n")
+	require.Contains(t, log, "Error: quota of "+runner.Mark+"\n\n  on main.tf line 7, in aws_vpc.bad\n")
+	require.NotContains(t, log, `"@message"`)
+}
+
 func TestErroredStateIsKept(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -429,4 +478,21 @@ func TestFollowingEndsWithItsContext(t *testing.T) {
 	cancel()
 	_, err := h.Wait(ctx)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestStateWithAnotherProviderIsInitialisedAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	spec := b.fake(runnertest.Script{Objects: vpcAndRole})
+	spec.State = []byte(`{"version":4,"serial":3,"lineage":"l","outputs":{},"resources":[{"mode":"managed","type":"null_resource","name":"old",
+		"provider":"provider[\"registry.opentofu.org/hashicorp/null\"]","instances":[{"attributes":{"id":"1"}}]}]}`)
+	res, recs := b.run(spec)
+	require.Equal(t, runner.StatusSucceeded, res.Status, "%+v", res)
+	require.Contains(t, notices(recs), "cold_init")
+	require.Equal(t, 3, res.ToolStarts)
+	// The shared directory was not touched by it.
+	spec.StepID, spec.State = "step_2", nil
+	res, recs = b.run(spec)
+	require.Equal(t, 1, res.ToolStarts)
+	require.NotContains(t, notices(recs), "warm_rebuilt")
 }

@@ -33,6 +33,7 @@ type order struct {
 	Hide     []string
 	Expose   []string
 	Path     string
+	Env      map[string]string
 }
 
 // MaybeSupervise turns the process into a supervisor when it was started as one, and then does not return. It must be
@@ -57,6 +58,7 @@ type supervisor struct {
 	dialect tofu.Dialect
 	finders []Finder
 
+	id            identity
 	rec           *recorder
 	mask          *masker
 	log           *lockedLog
@@ -138,6 +140,10 @@ func (s *supervisor) begin(ctx context.Context) error {
 	}
 	s.contain()
 	id.Marker = attemptMarker(s.dir)
+	if id.ShortTmp, err = s.dir.shortenTmp(); err != nil {
+		return err
+	}
+	s.id = id
 	if s.cg != nil {
 		id.Cgroup = s.cg.dir
 	}
@@ -180,7 +186,7 @@ func (s *supervisor) contain() {
 		s.containment = "subreaper"
 	}
 	s.cg = cg
-	s.outside, _ = newLauncher(func() string { return "" })
+	s.outside, _ = newLauncher(func() error { return nil })
 }
 
 // keeps lists what a step needs to see.

@@ -41,14 +41,14 @@ func (s *supervisor) run(ctx context.Context, t toolRun) (int, error) {
 	s.toolStarts++
 	// Both ends go to the tool: when the supervisor dies, a tool that still writes must not be killed by a broken pipe
 	// in the middle of creating something.
-	logR, logW, err := pipe()
+	logR, logW, err := os.Pipe()
 	if err != nil {
 		return -1, err
 	}
 	defer logR.Close()
 	var outR, outW *os.File
 	if t.capture != nil {
-		if outR, outW, err = pipe(); err != nil {
+		if outR, outW, err = os.Pipe(); err != nil {
 			return -1, errors.Join(err, logW.Close())
 		}
 		defer outR.Close()

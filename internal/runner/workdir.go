@@ -4,9 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 )
 
@@ -36,7 +37,7 @@ func (s *supervisor) buildEnv() {
 		path = defaultPath
 	}
 	env := []string{
-		"PATH=" + path, "HOME=" + s.dir.path(dirWork, dirHome), "TMPDIR=" + s.dir.path(dirWork, dirTmp), "LANG=C.UTF-8",
+		"PATH=" + path, "HOME=" + s.dir.path(dirWork, dirHome), "TMPDIR=" + s.tmpDir(), "LANG=C.UTF-8",
 		"TF_IN_AUTOMATION=1", "TF_INPUT=0", "CHECKPOINT_DISABLE=1", attemptMarker(s.dir),
 	}
 	if s.spec.Tool.CLIConfig != "" {
@@ -49,12 +50,12 @@ func (s *supervisor) buildEnv() {
 		env = append(env, "AWS_ACCESS_KEY_ID="+sb.AccessKey, "AWS_SECRET_ACCESS_KEY="+sb.SecretKey,
 			"AWS_REGION="+sb.Region, "AWS_DEFAULT_REGION="+sb.Region, "AWS_EC2_METADATA_DISABLED=true", "AWS_ENDPOINT_URL="+sb.Endpoint)
 	}
-	names := make([]string, 0, len(s.spec.Env))
-	for n := range s.spec.Env {
-		names = append(names, n)
+	for n, v := range s.Env {
+		if _, own := s.spec.Env[n]; !own {
+			env = append(env, n+"="+v)
+		}
 	}
-	sort.Strings(names)
-	for _, n := range names {
+	for _, n := range slices.Sorted(maps.Keys(s.spec.Env)) {
 		if reserved(n) {
 			s.notice("env_ignored", fmt.Sprintf("the variable %s of a config context is ignored: Berth sets it itself", n))
 			continue
@@ -65,6 +66,13 @@ func (s *supervisor) buildEnv() {
 		env = append(env, n+"="+s.spec.Env[n])
 	}
 	s.env = env
+}
+
+func (s *supervisor) tmpDir() string {
+	if s.id.ShortTmp != "" {
+		return filepath.Join(s.id.ShortTmp, dirTmp)
+	}
+	return s.dir.path(dirWork, dirTmp)
 }
 
 // furnish writes inputs, files and overrides into the private copy of the module.

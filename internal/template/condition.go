@@ -65,9 +65,9 @@ func evaluable(e hclsyntax.Expression, functions map[string]function.Function) b
 
 // holds evaluates a condition. The second result is false when it cannot be
 // evaluated here.
-func (c condition) holds(vars map[string]cty.Value, functions map[string]function.Function) (holds, known bool) {
+func (c condition) holds(vars cty.Value, functions map[string]function.Function) (holds, known bool) {
 	v, diags := c.expr.Value(&hcl.EvalContext{
-		Variables: map[string]cty.Value{"var": cty.ObjectVal(vars)},
+		Variables: map[string]cty.Value{"var": vars},
 		Functions: functions,
 	})
 	if diags.HasErrors() || !v.IsKnown() || v.IsNull() || v.Type() != cty.Bool {

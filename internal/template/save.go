@@ -232,6 +232,9 @@ func (s *Service) save(ctx context.Context, k kind, in SaveInput, v savedVersion
 			After: map[string]any{"version": in.Version, "state": string(v.state), "digest": v.digest, "change": string(change)},
 		})
 	})
+	if errors.Is(err, db.ErrUnique) {
+		return "", ErrFixedVersion.With("Somebody else saved %s %q at the same time; look at it and try again.", k.word, in.Name)
+	}
 	return change, err
 }
 

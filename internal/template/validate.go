@@ -318,13 +318,13 @@ func (c *Compiled) checkInputConditions(g *given, fields *fault.Fields) {
 		}
 	}
 	for _, r := range c.Resources {
-		var vars map[string]cty.Value
+		vars := cty.NilVal
 		for _, m := range r.variables {
 			v := setBy[m]
 			if v == nil || v.expr != nil || len(m.conditions) == 0 || g.wrong[v.Name] {
 				continue
 			}
-			if vars == nil {
+			if vars == cty.NilVal {
 				vars = r.knownValues(values, len(c.Version.Spec.Contexts)+len(r.Version.Spec.Contexts) > 0)
 			}
 			if err := c.checkConditions(m, values[m], vars); err != nil {
@@ -337,7 +337,7 @@ func (c *Compiled) checkInputConditions(g *given, fields *fault.Fields) {
 
 // knownValues is the module's var object: what is set, else what the template
 // gives, else the module's default, else unknown.
-func (r *CompiledResource) knownValues(set map[*moduleVariable]cty.Value, withContexts bool) map[string]cty.Value {
+func (r *CompiledResource) knownValues(set map[*moduleVariable]cty.Value, withContexts bool) cty.Value {
 	vars := make(map[string]cty.Value, len(r.variables))
 	for _, m := range r.variables {
 		v, ok := set[m]
@@ -346,7 +346,7 @@ func (r *CompiledResource) knownValues(set map[*moduleVariable]cty.Value, withCo
 		}
 		vars[m.Name] = v
 	}
-	return vars
+	return cty.ObjectVal(vars)
 }
 
 // staticValue is what the variable is when a developer does not set it. Config
@@ -382,10 +382,10 @@ func (m *moduleVariable) staticValue(withContexts bool) cty.Value {
 
 // checkConditions evaluates the validation blocks of one variable. Without vars
 // only those are evaluated that look at the variable alone.
-func (c *Compiled) checkConditions(m *moduleVariable, v cty.Value, vars map[string]cty.Value) error {
-	alone := vars == nil
+func (c *Compiled) checkConditions(m *moduleVariable, v, vars cty.Value) error {
+	alone := vars == cty.NilVal
 	if alone {
-		vars = map[string]cty.Value{m.Name: v}
+		vars = cty.ObjectVal(map[string]cty.Value{m.Name: v})
 	}
 	for _, cond := range m.conditions {
 		if alone && !cond.about(m.Name) {

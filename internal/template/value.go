@@ -16,7 +16,10 @@ import (
 	"github.com/berthdev/berth/internal/template/bundle"
 )
 
-const maxValueLength = 256 << 10
+const (
+	maxValueLength = 256 << 10
+	maxHCLLength   = 64 << 10
+)
 
 // errNull is an input that holds no value; it counts as not given.
 var errNull = errors.New("no value")
@@ -44,7 +47,8 @@ func checkNumbers(v cty.Value) error {
 	const mostBits = 4096
 	return cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
 		if v.IsKnown() && !v.IsNull() && v.Type() == cty.Number {
-			if e := v.AsBigFloat().MantExp(nil); e > mostBits || e < -mostBits {
+			f := v.AsBigFloat()
+			if e := f.MantExp(nil); f.IsInf() || e > mostBits || e < -mostBits {
 				return false, errors.New("must not hold a number that large or small")
 			}
 		}
@@ -111,6 +115,12 @@ func readJSON(text string) (cty.Value, error) {
 // readHCL reads a literal HCL value. Functions, references, loops and
 // conditions are refused: a value must not be able to do anything.
 func readHCL(text string) (cty.Value, error) {
+	if len(text) > maxHCLLength {
+		return cty.NilVal, fmt.Errorf("must not be longer than %d kB in HCL; use JSON for more", maxHCLLength>>10)
+	}
+	if bundle.TooDeep([]byte(text)) {
+		return cty.NilVal, errors.New("is nested too deep")
+	}
 	e, diags := hclsyntax.ParseExpression([]byte(text), "value", hcl.InitialPos)
 	if diags.HasErrors() {
 		d := diags[0]

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// State is what Berth reads of a state file (format version 4).
-type State struct {
+// StateFile is what Berth reads of a state file (format version 4).
+type StateFile struct {
 	Version   int                    `json:"version"`
 	Serial    uint64                 `json:"serial"`
 	Lineage   string                 `json:"lineage"`
@@ -49,11 +49,11 @@ type Object struct {
 }
 
 // ParseState reads a state file; empty data is an empty state.
-func ParseState(data []byte) (*State, error) {
+func ParseState(data []byte) (*StateFile, error) {
 	if len(strings.TrimSpace(string(data))) == 0 {
-		return &State{Version: 4}, nil
+		return &StateFile{Version: 4}, nil
 	}
-	var s State
+	var s StateFile
 	if err := json.Unmarshal(data, &s); err != nil {
 		return nil, fmt.Errorf("reading a state: %w", err)
 	}
@@ -64,7 +64,7 @@ func ParseState(data []byte) (*State, error) {
 }
 
 // Objects lists the managed objects by address.
-func (s *State) Objects() []Object {
+func (s *StateFile) Objects() []Object {
 	var out []Object
 	for _, r := range s.Resources {
 		if r.Mode != "managed" {
@@ -79,7 +79,7 @@ func (s *State) Objects() []Object {
 }
 
 // Providers lists the provider source addresses ("registry.opentofu.org/hashicorp/aws") of the state's resources.
-func (s *State) Providers() []string {
+func (s *StateFile) Providers() []string {
 	seen := map[string]bool{}
 	var out []string
 	for _, r := range s.Resources {

@@ -65,13 +65,22 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.refuse(w, r, e)
 		return
 	}
-	for prefix, h := range f.routes {
-		if strings.HasPrefix(r.URL.Path, prefix) {
-			h.ServeHTTP(w, r)
-			return
-		}
+	if h, ok := f.route(r.URL.Path); ok {
+		h.ServeHTTP(w, r)
+		return
 	}
 	f.serveAWS(w, r)
+}
+
+// route finds the plain handler of a path: the longest prefix wins.
+func (f *Front) route(path string) (handler http.Handler, found bool) {
+	longest := 0
+	for prefix, h := range f.routes {
+		if strings.HasPrefix(path, prefix) && len(prefix) > longest {
+			handler, longest = h, len(prefix)
+		}
+	}
+	return handler, longest > 0
 }
 
 // refuse answers a caller who may not come in, in the shape it can read.

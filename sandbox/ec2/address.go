@@ -150,7 +150,7 @@ func (s *Service) addressOf(tx *core.Tx, r *core.Request) (address, error) {
 	if ip := r.Form.Get("PublicIp"); ip != "" && r.Form.Get("AllocationId") == "" {
 		return s.addressByIP(tx, r.Region, ip)
 	}
-	id, err := require(r, "AllocationId")
+	id, err := required(r, "AllocationId")
 	if err != nil {
 		return address{}, err
 	}
@@ -165,7 +165,7 @@ func (s *Service) associateAddress(tx *core.Tx, r *core.Request) (any, error) {
 	if r.Form.Get("InstanceId") != "" {
 		return nil, core.Errorf("InvalidInstanceID.NotFound", "The instance ID '%s' does not exist", r.Form.Get("InstanceId"))
 	}
-	id, err := require(r, "NetworkInterfaceId")
+	id, err := required(r, "NetworkInterfaceId")
 	if err != nil {
 		return nil, err
 	}

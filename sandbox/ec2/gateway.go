@@ -232,7 +232,7 @@ func (s *Service) describeNatGateways(tx *core.Tx, r *core.Request) (any, error)
 
 func (s *Service) createNatGateway(tx *core.Tx, r *core.Request) (any, error) {
 	s.forgetOldNats(tx, r.Region)
-	subnetID, err := require(r, "SubnetId")
+	subnetID, err := required(r, "SubnetId")
 	if err != nil {
 		return nil, err
 	}
@@ -270,7 +270,7 @@ func (s *Service) createNatGateway(tx *core.Tx, r *core.Request) (any, error) {
 // natAddress checks what a public NAT gateway needs and ties its address to
 // its interface.
 func (s *Service) natAddress(tx *core.Tx, r *core.Request, iface string) (address, error) {
-	allocation, err := require(r, "AllocationId")
+	allocation, err := required(r, "AllocationId")
 	if err != nil {
 		return address{}, err
 	}

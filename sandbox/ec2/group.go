@@ -160,11 +160,11 @@ func allowAllOut() Rule {
 }
 
 func (s *Service) createSecurityGroup(tx *core.Tx, r *core.Request) (any, error) {
-	name, err := require(r, "GroupName")
+	name, err := required(r, "GroupName")
 	if err != nil {
 		return nil, err
 	}
-	description, err := require(r, "GroupDescription")
+	description, err := required(r, "GroupDescription")
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +202,7 @@ func (s *Service) groupOf(tx *core.Tx, r *core.Request) (SecurityGroup, error) {
 	if id := r.Form.Get("GroupId"); id != "" {
 		return s.groups.get(tx, r.Region, id)
 	}
-	name, err := require(r, "GroupName")
+	name, err := required(r, "GroupName")
 	if err != nil {
 		return SecurityGroup{}, core.Errorf("MissingParameter", "The request must contain the parameter groupName or groupId")
 	}

@@ -238,7 +238,7 @@ func (s *Service) describeNetworkInterfaceAttribute(tx *core.Tx, r *core.Request
 }
 
 func (s *Service) createNetworkInterface(tx *core.Tx, r *core.Request) (any, error) {
-	subnet, err := require(r, "SubnetId")
+	subnet, err := required(r, "SubnetId")
 	if err != nil {
 		return nil, err
 	}

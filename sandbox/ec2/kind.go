@@ -95,8 +95,8 @@ func notFound(code, format string) func(id string) *core.Error {
 	return func(id string) *core.Error { return core.Errorf(code, format, id) }
 }
 
-// require returns a parameter that must be there.
-func require(r *core.Request, name string) (string, error) {
+// required returns a parameter that must be there.
+func required(r *core.Request, name string) (string, error) {
 	v := r.Form.Get(name)
 	if v == "" {
 		return "", core.Errorf("MissingParameter", "The request must contain the parameter %s", name)

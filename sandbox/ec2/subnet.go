@@ -105,7 +105,7 @@ func (s *Service) describeSubnets(tx *core.Tx, r *core.Request) (any, error) {
 }
 
 func (s *Service) createSubnet(tx *core.Tx, r *core.Request) (any, error) {
-	vpcID, err := require(r, "VpcId")
+	vpcID, err := required(r, "VpcId")
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (s *Service) createSubnet(tx *core.Tx, r *core.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	cidr, err := require(r, "CidrBlock")
+	cidr, err := required(r, "CidrBlock")
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +181,7 @@ func chooseZone(r *core.Request) (core.Zone, error) {
 }
 
 func (s *Service) deleteSubnet(tx *core.Tx, r *core.Request) (any, error) {
-	id, err := require(r, "SubnetId")
+	id, err := required(r, "SubnetId")
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +212,7 @@ func (s *Service) forgetSubnet(tx *core.Tx, region, id string) {
 }
 
 func (s *Service) modifySubnetAttribute(tx *core.Tx, r *core.Request) (any, error) {
-	id, err := require(r, "SubnetId")
+	id, err := required(r, "SubnetId")
 	if err != nil {
 		return nil, err
 	}

@@ -100,7 +100,7 @@ func (s *Service) describeVpcs(tx *core.Tx, r *core.Request) (any, error) {
 }
 
 func (s *Service) createVpc(tx *core.Tx, r *core.Request) (any, error) {
-	cidr, err := require(r, "CidrBlock")
+	cidr, err := required(r, "CidrBlock")
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (s *Service) newVPC(tx *core.Tx, region, cidr, tenancy string, builtIn bool
 }
 
 func (s *Service) deleteVpc(tx *core.Tx, r *core.Request) (any, error) {
-	id, err := require(r, "VpcId")
+	id, err := required(r, "VpcId")
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +197,7 @@ type boolValue struct {
 }
 
 func (s *Service) describeVpcAttribute(tx *core.Tx, r *core.Request) (any, error) {
-	id, err := require(r, "VpcId")
+	id, err := required(r, "VpcId")
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (s *Service) describeVpcAttribute(tx *core.Tx, r *core.Request) (any, error
 }
 
 func (s *Service) modifyVpcAttribute(tx *core.Tx, r *core.Request) (any, error) {
-	id, err := require(r, "VpcId")
+	id, err := required(r, "VpcId")
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +254,7 @@ func (s *Service) associateVpcCidrBlock(tx *core.Tx, r *core.Request) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	cidr, err := require(r, "CidrBlock")
+	cidr, err := required(r, "CidrBlock")
 	if err != nil {
 		return nil, err
 	}
@@ -278,7 +278,7 @@ func (s *Service) associateVpcCidrBlock(tx *core.Tx, r *core.Request) (any, erro
 }
 
 func (s *Service) disassociateVpcCidrBlock(tx *core.Tx, r *core.Request) (any, error) {
-	id, err := require(r, "AssociationId")
+	id, err := required(r, "AssociationId")
 	if err != nil {
 		return nil, err
 	}

@@ -110,8 +110,8 @@ func conflict(code, format string, args ...any) *core.Error {
 	return core.Errorf(code, format, args...).WithStatus(http.StatusConflict)
 }
 
-// require returns a parameter that must be there.
-func require(r *core.Request, name string) (string, error) {
+// required returns a parameter that must be there.
+func required(r *core.Request, name string) (string, error) {
 	v := r.Form.Get(name)
 	if v == "" {
 		return "", core.Errorf("ValidationError", "1 validation error detected: Value at '%s' failed to satisfy constraint: Member must not be null", name)

@@ -56,7 +56,7 @@ func (s *Service) policy(tx *core.Tx, arn string) (policy, error) {
 
 // own finds a policy that the account may change.
 func (s *Service) own(tx *core.Tx, r *core.Request) (policy, error) {
-	arn, err := require(r, "PolicyArn")
+	arn, err := required(r, "PolicyArn")
 	if err != nil {
 		return policy{}, err
 	}
@@ -105,7 +105,7 @@ type policyResult struct {
 }
 
 func (s *Service) createPolicy(tx *core.Tx, r *core.Request) (any, error) {
-	name, err := require(r, "PolicyName")
+	name, err := required(r, "PolicyName")
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func (s *Service) RoleByARN(tx *core.Tx, arn string) (id string, ok bool) {
 
 // roleOf finds the role that a call names.
 func (s *Service) roleOf(tx *core.Tx, r *core.Request) (Role, error) {
-	name, err := require(r, "RoleName")
+	name, err := required(r, "RoleName")
 	if err != nil {
 		return Role{}, err
 	}
@@ -120,7 +120,7 @@ func (s *Service) listRoles(tx *core.Tx, r *core.Request) (any, error) {
 }
 
 func (s *Service) createRole(tx *core.Tx, r *core.Request) (any, error) {
-	name, err := require(r, "RoleName")
+	name, err := required(r, "RoleName")
 	if err != nil {
 		return nil, err
 	}
@@ -300,7 +300,7 @@ func serviceRoleName(service string) string {
 }
 
 func (s *Service) createServiceLinkedRole(tx *core.Tx, r *core.Request) (any, error) {
-	service, err := require(r, "AWSServiceName")
+	service, err := required(r, "AWSServiceName")
 	if err != nil {
 		return nil, err
 	}
@@ -348,7 +348,7 @@ func (s *Service) putRolePolicy(tx *core.Tx, r *core.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, err := require(r, "PolicyName")
+	name, err := required(r, "PolicyName")
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,8 @@ type Object struct {
 	Values  map[string]any `json:"values,omitempty"`
 	// Error makes its creation fail with this summary.
 	Error string `json:"error,omitempty"`
+	// ErrorUnless keeps Error from happening once this file exists.
+	ErrorUnless string `json:"error_unless,omitempty"`
 	// WaitFor makes its creation wait until this file exists. SIGINT does not end the wait; the object is finished first.
 	WaitFor string `json:"wait_for,omitempty"`
 	// HangAfterStart makes it wait for ever, after the start was reported.

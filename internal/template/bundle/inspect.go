@@ -96,6 +96,10 @@ func (in *inspector) file(fsys fs.FS, full, name string) {
 		in.problem(Error, Pos{File: name}, "the file cannot be read: %v", plainError(err))
 		return
 	}
+	if TooDeep(src) {
+		in.problem(Error, Pos{File: name}, "the code is nested too deep to be read")
+		return
+	}
 	in.sources[name] = src
 	var f *hcl.File
 	var diags hcl.Diagnostics
@@ -347,8 +351,8 @@ func (in *inspector) boolAttr(content *hcl.BodyContent, name string) (is, ok boo
 	return v.True(), true
 }
 
-// text returns an expression as written. In JSON files the quotes go, so that
-// both spellings of a file give the same text.
+// text returns an expression as written. In JSON files the quotes and the
+// template marks go, so that both spellings of a file give the same text.
 func (in *inspector) text(expr hcl.Expression) string {
 	rng := expr.Range()
 	src := in.sources[rng.Filename]
@@ -358,10 +362,11 @@ func (in *inspector) text(expr hcl.Expression) string {
 	text := string(rng.SliceBytes(src))
 	if strings.HasSuffix(rng.Filename, ".json") {
 		if v, diags := expr.Value(nil); !diags.HasErrors() && v.Type() == cty.String && v.IsKnown() && !v.IsNull() {
-			return v.AsString()
+			text = v.AsString()
 		}
-		text = strings.Trim(text, `"`)
-		text = strings.TrimSuffix(strings.TrimPrefix(text, "${"), "}")
+		if inner, ok := strings.CutPrefix(text, "${"); ok && strings.HasSuffix(inner, "}") {
+			text = strings.TrimSuffix(inner, "}")
+		}
 	}
 	return text
 }
@@ -393,3 +398,29 @@ func (in *inspector) problem(severity Severity, pos Pos, format string, args ...
 func position(r hcl.Range) Pos { return Pos{File: r.Filename, Line: r.Start.Line} }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// TooDeep reports whether HCL is nested so deep that parsing it would exhaust the
+// stack, which would end the whole program: brackets, or signs in a row.
+func TooDeep(src []byte) bool {
+	const most = 500
+	depth, signs := 0, 0
+	for _, c := range src {
+		switch c {
+		case '[', '{', '(':
+			depth++
+		case ']', '}', ')':
+			depth--
+		}
+		switch c {
+		case '-', '!':
+			signs++
+		case ' ', '\t', '\n', '\r':
+		default:
+			signs = 0
+		}
+		if depth > most || signs > most {
+			return true
+		}
+	}
+	return false
+}

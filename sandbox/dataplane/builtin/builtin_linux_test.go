@@ -25,7 +25,7 @@ func TestConformance(t *testing.T) {
 	}
 	dir := t.TempDir()
 	resolver := conformance.Resolver(t, t.TempDir())
-	conformance.Run(t, func(t *testing.T) engine.Runtime {
+	conformance.Run(t, conformance.Abilities{NoCapabilities: true, TellsOutOfMemory: true}, func(t *testing.T) engine.Runtime {
 		rt, err := builtin.Open(dir, resolver)
 		require.NoError(t, err)
 		return rt

@@ -96,11 +96,12 @@ type ContainerSpec struct {
 	CPUUnits  int
 	MemoryMiB int
 
-	// Ports are the ports the container listens on; Dial reaches them and, with
-	// an engine that needs it, they are published. A later container of a task
-	// may name ports of its own.
-	Ports  []Port
-	Labels map[string]string
+	// Ports are the ports the container listens on. TaskPorts are those of the
+	// task's other containers: an engine on another machine must know them all
+	// when the first one starts.
+	Ports     []Port
+	TaskPorts []Port
+	Labels    map[string]string
 
 	ReadonlyRootfs bool
 	// StopSignal replaces SIGTERM when the image asks for another; empty takes

@@ -18,10 +18,21 @@ import (
 type object struct {
 	Address, Type, ID, Error string
 	Values                   map[string]any
+	ErrorUnless              string `json:"error_unless"`
 	WaitFor                  string `json:"wait_for"`
 	HangAfterStart           bool   `json:"hang_after_start"`
 	DieAfter                 bool   `json:"die_after"`
 	DieDuring                bool   `json:"die_during"`
+}
+
+// fails reports whether its creation is to fail.
+func (o object) fails() bool {
+	if o.ErrorUnless != "" {
+		if _, err := os.Stat(o.ErrorUnless); err == nil {
+			return false
+		}
+	}
+	return o.Error != ""
 }
 
 type script struct {
@@ -53,6 +64,10 @@ func main() {
 	p := &program{stopped: make(chan os.Signal, 1), flags: map[string]string{}}
 	signal.Notify(p.stopped, os.Interrupt)
 	if len(os.Args) > 1 && os.Args[1] == "version" {
+		if len(os.Args) > 2 && os.Args[2] == "-json" {
+			fmt.Println(`{"terraform_version": "1.12.6", "platform": "linux_amd64", "provider_selections": {}}`)
+			return
+		}
 		fmt.Println("OpenTofu v1.12.6")
 		return
 	}
@@ -109,11 +124,15 @@ func check(err error) {
 }
 
 func (p *program) emit(v map[string]any, text string) {
+	v["@message"], v["@timestamp"] = text, time.Now().UTC().Format(time.RFC3339Nano)
+	b, err := json.Marshal(v)
+	check(err)
+	if p.flags["-json"] != "" {
+		fmt.Println(string(b))
+		return
+	}
 	fmt.Println(text)
 	if p.events != nil {
-		v["@message"], v["@timestamp"] = text, time.Now().UTC().Format(time.RFC3339Nano)
-		b, err := json.Marshal(v)
-		check(err)
 		_, err = p.events.Write(append(b, '\n'))
 		check(err)
 	}
@@ -181,19 +200,11 @@ func (p *program) change(apply bool) {
 	}
 	failed := p.do(add, "create")
 	failed = p.do(remove, "delete") || failed
-	if !destroy {
-		outs := map[string]any{}
-		for k, v := range p.script.Outputs {
-			outs[k] = map[string]any{"value": v, "type": "dynamic"}
-		}
-		p.state["outputs"] = outs
-	} else {
-		p.state["outputs"] = map[string]any{}
-	}
+	p.setOutputs(destroy)
 	p.save(p.script.NoBackendAtEnd)
 	if failed {
 		for _, o := range add {
-			if o.Error != "" {
+			if o.fails() {
 				p.diag(o.Error, o.Address)
 			}
 		}
@@ -206,6 +217,16 @@ func (p *program) change(apply bool) {
 	}
 	p.summary(op, len(add), len(remove))
 	p.unlock()
+}
+
+func (p *program) setOutputs(destroy bool) {
+	outs := map[string]any{}
+	for k, v := range p.script.Outputs {
+		if !destroy {
+			outs[k] = map[string]any{"value": v, "type": "dynamic"}
+		}
+	}
+	p.state["outputs"] = outs
 }
 
 func hook(o object, action, id string) map[string]any {
@@ -248,7 +269,7 @@ func (p *program) do(list []object, action string) bool {
 			p.interrupted()
 			time.Sleep(time.Millisecond)
 		}
-		if o.Error != "" && action == "create" {
+		if o.fails() && action == "create" {
 			p.emit(map[string]any{"type": "apply_errored", "hook": hook(o, action, "")}, o.Address+": errored")
 			failed = true
 			continue

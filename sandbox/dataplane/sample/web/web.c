@@ -12,6 +12,7 @@
  *   get=PORT        print the first line of http://127.0.0.1:PORT/
  *   write=FILE      create a file and say whether that was possible
  *   ignore-term=1   do not end on SIGTERM
+ *   pause=1         do nothing until stopped
  */
 typedef unsigned long u64;
 typedef long i64;
@@ -246,7 +247,7 @@ static void listen_forever(void) {
 
 void run(u64 *sp) {
 	static char uts[6][65];
-	int argc = sp[0], code = -1, term = 1;
+	int argc = sp[0], code = -1;
 	char **argv = (char **)(sp + 1), **env = argv + argc + 1;
 	sys(SYS_uname, (u64)uts, 0, 0, 0, 0, 0);
 	host = uts[1];
@@ -269,7 +270,8 @@ void run(u64 *sp) {
 		else if (starts(a, "show=")) show(a + 5);
 		else if (starts(a, "write=")) create(a + 6);
 		else if (starts(a, "get=")) get(a + 4);
-		else if (starts(a, "ignore-term=")) { term = 0; handle(15, (void *)1); }
+		else if (starts(a, "pause=")) for (;;) wait_ms(1000000);
+		else if (starts(a, "ignore-term=")) handle(15, (void *)1);
 		else if (starts(a, "status=") && statuses < 8) {
 			char *p = a + 7, *q = p;
 			while (*q && *q != '=') q++;
@@ -277,7 +279,6 @@ void run(u64 *sp) {
 		}
 		else line(2, "unknown option: ", a);
 	}
-	(void)term;
 	if (code >= 0) quit(code);
 	listen_forever();
 }
