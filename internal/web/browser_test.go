@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/berthdev/berth/internal/web"
 	"github.com/berthdev/berth/internal/web/static"
 	"github.com/berthdev/berth/internal/web/ui"
 )
@@ -49,6 +50,11 @@ func storyServer(t *testing.T) *httptest.Server {
 			<-r.Context().Done()
 		case r.URL.Path == "/p/demo/environments":
 			_ = all["environments-ten"].Render(r.Context(), w)
+		case r.URL.Path == "/p/demo/environments/new":
+			v := newEnvironment()
+			v.Name.Value, v.Template.Value = r.FormValue("name"), r.FormValue("template")
+			v.Summary.Description = "About " + r.FormValue("template")
+			_ = web.NewEnvironmentPage(v).Render(r.Context(), w)
 		case strings.HasSuffix(r.URL.Path, "/palette"):
 			_ = ui.PaletteList(paletteStory()).Render(r.Context(), w)
 		default:

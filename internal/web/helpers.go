@@ -37,7 +37,7 @@ func dash(s string) string {
 }
 
 func shown(rows, total int) string {
-	if rows == total {
+	if rows == total || total == views.Uncounted {
 		return views.Count(total, "environment", "environments")
 	}
 	return fmt.Sprintf("%s of %s", views.Number(rows), views.Count(total, "environment", "environments"))

@@ -87,6 +87,13 @@ func TestInBrowser(t *testing.T) {
 	r.holds(`document.activeElement.id === "var-0-name" && location.pathname === "/story/environment-inputs-empty"`)
 	r.click("[data-discard]")
 
+	// Another template brings its own inputs, and keeps what was typed.
+	r.open("new")
+	r.press("ecs-7")
+	r.holds(`(() => { const s = document.getElementById("f-template"); s.value = "sample"; s.dispatchEvent(new Event("change", { bubbles: true })); return true; })()`)
+	r.becomes(`document.querySelector("aside p").textContent === "About sample"`)
+	r.holds(`document.getElementById("f-name").value === "ecs-7" && document.getElementById("f-template").value === "sample"`)
+
 	// Destroying asks for the name.
 	r.open("environment-deployed")
 	r.click("#environment-header details.menu > summary")
@@ -99,7 +106,7 @@ func TestInBrowser(t *testing.T) {
 
 	// Palette, filter, help and going places by keyboard.
 	r.press("?")
-	r.holds(`document.getElementById("shortcuts").open`)
+	r.becomes(`document.getElementById("shortcuts").open`)
 	r.press(kb.Escape)
 	require.NoError(t, chromedp.Do(ctx, chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl))))
 	r.becomes(`document.querySelector("#palette [role=option]")?.getAttribute("aria-selected") === "true"`)
@@ -111,6 +118,7 @@ func TestInBrowser(t *testing.T) {
 	r.holds(`document.activeElement.name === "q"`)
 
 	// A menu in a table is not cut off by it.
+	r.open("environments-ten")
 	r.click("tbody tr:last-child details.menu > summary")
 	r.becomes(`(() => { const b = document.querySelector("details.menu[open] .menu-panel").getBoundingClientRect(); const e = document.elementFromPoint(b.left + 20, b.bottom - 14); return e && e.closest(".menu-panel") !== null; })()`)
 

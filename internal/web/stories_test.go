@@ -108,7 +108,7 @@ func listStories() map[string]templ.Component {
 func newEnvironment() views.NewEnvironment {
 	return views.NewEnvironment{
 		Page: page("New Environment", views.SectionEnvironments), Allowed: true,
-		ActionURL: "/p/demo/environments", ReloadURL: "/p/demo/environments/new",
+		ActionURL: "/p/demo/environments",
 		Name:     views.Field{Label: "Name", Name: "name", Kind: views.FieldText, Required: true, Autofocus: true, Pattern: "[a-z][a-z0-9\\-]*", PatternHelp: "Lower-case letters, digits and hyphens, starting with a letter.", MaxLength: 40, Help: "Lower-case letters, digits and hyphens; unique in this project."},
 		Template: views.Field{Label: "Template", Name: "template", Kind: views.FieldSelect, Value: "ecs", Options: []views.Option{{Value: "ecs", Label: "ecs"}, {Value: "sample", Label: "sample"}}},
 		Version:  views.Field{Label: "Version", Name: "version", Kind: views.FieldSelect, Value: "v1", Options: []views.Option{{Value: "v1", Label: "v1"}}},
@@ -396,8 +396,12 @@ func cards() []views.TemplateCard {
 }
 
 func catalogStories() map[string]templ.Component {
+	parts := graph(views.Draft)
+	for i := range parts.Nodes {
+		parts.Nodes[i].Status = "" // a template is not running anywhere
+	}
 	detail := views.TemplatePage{
-		Page: page("ecs", views.SectionTemplates), Card: cards()[0], CanCreate: true, Graph: graph(views.Draft), Readme: "<p>Two resources: a network, and an ECS service in it.</p>",
+		Page: page("ecs", views.SectionTemplates), Card: cards()[0], CanCreate: true, Graph: parts, Readme: "<p>Two resources: a network, and an ECS service in it.</p>",
 		Versions: []views.TemplateVersion{{Version: "v2", State: "draft", Published: ago(time.Hour), By: "admin@example.com"}, {Version: "v1", State: "active", Published: ago(50 * time.Hour), By: "admin@example.com", Environments: 12, Latest: true}},
 		Inputs:   []views.TemplateInput{{Name: "region", Type: "string", Default: "us-west-2", Rule: "One of 2", Description: "Where it runs.", Resource: "both"}, {Name: "image_location", Type: "string", Rule: "Allowed", Required: true, Description: "Container image to run."}},
 		Outputs:  []views.TemplateOutput{{Resource: "aws-ecs", Name: "endpoint", Description: "Address of the application."}},

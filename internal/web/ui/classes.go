@@ -103,3 +103,6 @@ func settingsHome(p views.Page) string {
 	}
 	return views.ProjectPath(p.Project.Slug, "settings", "audit")
 }
+
+// KnownIcon says whether there is an icon of this name.
+func KnownIcon(name string) bool { return iconShapes(name) != "" }

@@ -13,6 +13,15 @@ type SignIn struct {
 	Next        string // where to go afterwards
 	EmailError  string
 	Notice      string // e.g. "Your session ended. Sign in to go on; what you typed is kept."
+	Kept        string // a form that was sent when the session had ended
+}
+
+// Resume shows a form that was sent when the session had ended, to be sent again.
+type Resume struct {
+	Page
+	ActionURL string
+	Email     string
+	Fields    []Option // Label is the name
 }
 
 // Setup is the page that makes the first administrator.

@@ -7,7 +7,7 @@ type EnvironmentList struct {
 	Owners    []string // for the filter
 	Templates []string // for the filter
 	Rows      []EnvironmentRow
-	Total     int  // how many match the filter
+	Total     int  // how many match the filter, or Uncounted
 	Any       bool // whether the project has any environment at all
 	NextURL   string
 	PrevURL   string
@@ -16,6 +16,9 @@ type EnvironmentList struct {
 	MissingRole string
 	Catalog     []TemplateCard // shown when there is no environment yet
 }
+
+// Uncounted stands for a total that nobody has counted: there is another page.
+const Uncounted = -1
 
 // EnvironmentFilter is what the address says should be shown.
 type EnvironmentFilter struct {
@@ -76,6 +79,8 @@ type Endpoint struct {
 	Answers bool
 	Since   Moment
 	Checked bool // whether anything has been checked yet
+	// CheckURL gives the state after a look; the page asks for it once it is there. Empty when that has just been done.
+	CheckURL string
 	Detail  string
 }
 
@@ -151,6 +156,7 @@ type InputTab struct {
 	Values   []InputValue
 	New      []VariableRow // rows being added, kept when saving was refused
 	Version  string        // sent back to notice that somebody else saved meanwhile
+	Error    string        // about the whole form
 }
 
 // InputValue is one variable of an environment.
@@ -202,8 +208,7 @@ type RunSummary struct {
 // NewEnvironment is the page that creates an environment.
 type NewEnvironment struct {
 	Page
-	ActionURL   string // POST
-	ReloadURL   string // GET with template and version
+	ActionURL   string // POST; with then=reload the form comes again for another template or version
 	Name        Field
 	Template    Field // Options are the templates
 	Version     Field // Options are the versions

@@ -260,7 +260,7 @@
 
   // ---- live connection -----------------------------------------------------------------------------------------
   // A browser allows few connections to one server. A page nobody looks at gives its stream back and takes it up again
-  // when it is seen; the server sends the present state first on every stream, so nothing is missed.
+  // when it is seen, telling what it saw last, so nothing is missed and nothing comes twice.
   const streams = new Set();
   class Stream {
     heard = [];
@@ -268,14 +268,18 @@
     get readyState() { return this.ended ? EventSource.CLOSED : this.source?.readyState ?? EventSource.CONNECTING; }
     resume() {
       if (this.ended || this.source) return;
-      const s = this.source = new EventSource(this.url);
+      const s = this.source = new EventSource(this.last ? `${this.url}${this.url.includes("?") ? "&" : "?"}last=${encodeURIComponent(this.last)}` : this.url);
       s.onopen = (e) => this.onopen?.(e);
       s.onerror = (e) => { if (s.readyState === EventSource.CLOSED) this.close(); this.onerror?.(e); };
-      for (const [name, listener] of this.heard) s.addEventListener(name, listener);
+      for (const [name, listener] of this.heard) this.hear(name, listener);
+    }
+    hear(name, listener) {
+      this.source?.addEventListener(name, (e) => { this.last = e.lastEventId || this.last; });
+      this.source?.addEventListener(name, listener);
     }
     pause() { this.source?.close(); this.source = null; }
     close() { this.ended = true; this.pause(); streams.delete(this); }
-    addEventListener(name, listener) { this.heard.push([name, listener]); this.source?.addEventListener(name, listener); }
+    addEventListener(name, listener) { this.heard.push([name, listener]); this.hear(name, listener); }
     removeEventListener(name, listener) {
       this.heard = this.heard.filter(([n, l]) => n !== name || l !== listener);
       this.source?.removeEventListener(name, listener);

@@ -1,0 +1,186 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/berthdev/berth/internal/authz"
+	"github.com/berthdev/berth/internal/environment"
+	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/template"
+	"github.com/berthdev/berth/internal/web/ui"
+	"github.com/berthdev/berth/internal/web/views"
+)
+
+// newEnvironment shows the form. The address may name a template, a version and a name.
+func (s *server) newEnvironment(w http.ResponseWriter, r *http.Request) error {
+	v, _, err := s.newView(w, r, r.URL.Query())
+	if err != nil {
+		return err
+	}
+	return render(w, r, http.StatusOK, NewEnvironmentPage(v))
+}
+
+// newView is the form for the template and version that form names, or the first ones, with what was typed put back.
+func (s *server) newView(w http.ResponseWriter, r *http.Request, form url.Values) (views.NewEnvironment, *template.Compiled, error) {
+	sc, err := s.inProject(w, r, views.SectionEnvironments, "New Environment")
+	if err != nil {
+		return views.NewEnvironment{}, nil, err
+	}
+	v := views.NewEnvironment{
+		Page: sc.Page, ActionURL: views.ProjectPath(sc.Project.Slug, "environments"), Allowed: sc.can(authz.EnvironmentCreate),
+		MissingRole: roleFor(r, authz.EnvironmentCreate, sc.id),
+		Name: views.Field{
+			Label: "Name", Name: "name", Value: form.Get("name"), Required: true, MaxLength: 40, Autofocus: true, Mono: true,
+			Pattern: "[a-z][a-z0-9\\-]*", PatternHelp: "Name must start with a lower-case letter and have only lower-case letters, digits and hyphens.",
+			Help: "Lower-case letters, digits and hyphens. It cannot be changed later.", Placeholder: "ecs-1",
+		},
+		Template: views.Field{Label: "Template", Name: "template", Kind: views.FieldSelect, Required: true},
+		Version:  views.Field{Label: "Version", Name: "version", Kind: views.FieldSelect, Required: true},
+	}
+	cards, err := s.Templates.Catalog(r.Context(), sc.id)
+	if err != nil {
+		return v, nil, err
+	}
+	card := chooseTemplate(&v, cards, form)
+	if card == nil {
+		return v, nil, nil
+	}
+	version, err := s.Templates.Load(r.Context(), sc.id, versionID(card, v.Version.Value))
+	if err != nil {
+		return v, nil, err
+	}
+	v.Summary = summaryOf(version, *card)
+	for _, in := range version.Inputs() {
+		f := fieldOf(in, inputPrefix)
+		if form.Has(f.Name) && !in.Sensitive {
+			f.Value = last(form, f.Name)
+		}
+		if in.Group == template.Advanced {
+			v.Advanced = append(v.Advanced, f)
+		} else {
+			v.Inputs = append(v.Inputs, f)
+		}
+	}
+	return v, version, nil
+}
+
+// chooseTemplate fills in both lists and picks from them: what the form names, if there is such a thing.
+func chooseTemplate(v *views.NewEnvironment, cards []template.Card, form url.Values) *template.Card {
+	var card *template.Card
+	for i := range cards {
+		v.Template.Options = append(v.Template.Options, views.Option{Value: cards[i].Name, Label: cards[i].Name})
+		if cards[i].Name == form.Get("template") {
+			card = &cards[i]
+		}
+	}
+	if wanted := form.Get("template"); wanted != "" && card == nil {
+		v.Template.Error = "There is no template " + wanted + " in this project any more. Choose another one."
+	}
+	if card == nil && len(cards) > 0 {
+		card = &cards[0]
+	}
+	if card == nil {
+		v.Error = "There is no template in this project yet. Ask your platform team to share one."
+		return nil
+	}
+	v.Template.Value, v.Version.Value = card.Name, card.LatestActive
+	for _, version := range card.Versions {
+		v.Version.Options = append(v.Version.Options, views.Option{Value: version.Version, Label: version.Version})
+		if version.Version == form.Get("version") {
+			v.Version.Value = version.Version
+		}
+	}
+	return card
+}
+
+func versionID(card *template.Card, version string) template.EnvironmentVersionID {
+	for _, v := range card.Versions {
+		if v.Version == version {
+			return v.ID
+		}
+	}
+	return ""
+}
+
+func summaryOf(version *template.Compiled, card template.Card) views.NewSummary {
+	v := views.NewSummary{Description: card.Summary, Icon: iconName(card.Icon)}
+	for _, r := range version.Resources {
+		v.Creates = append(v.Creates, r.Name)
+	}
+	return v
+}
+
+// createEnvironment makes a draft, and deploys it at once when asked to.
+func (s *server) createEnvironment(w http.ResponseWriter, r *http.Request) error {
+	v, version, err := s.newView(w, r, r.PostForm)
+	if err != nil {
+		return err
+	}
+	if r.PostFormValue("then") == "reload" {
+		return render(w, r, http.StatusOK, NewEnvironmentPage(v))
+	}
+	p, err := s.Projects.Get(r.Context(), r.PathValue("project"))
+	if err != nil {
+		return err
+	}
+	in := environment.CreateInput{
+		ProjectID: string(p.ID), Name: r.PostFormValue("name"), Template: r.PostFormValue("template"), Version: r.PostFormValue("version"),
+	}
+	if version != nil {
+		in.Inputs = changedInputs(version.Inputs(), r.PostForm)
+	}
+	created, err := s.Environments.Create(r.Context(), in)
+	if err != nil {
+		return s.refuseNew(w, r, v, err)
+	}
+	base := views.ProjectPath(p.Name, "environments", created.Name)
+	if r.PostFormValue("then") == "deploy" {
+		return s.deployNew(w, r, in, base)
+	}
+	s.setFlash(w, views.FlashOK, created.Name+" is created as a draft. Nothing runs until you deploy it.")
+	return redirect(w, r, base)
+}
+
+func (s *server) deployNew(w http.ResponseWriter, r *http.Request, in environment.CreateInput, base string) error {
+	if _, err := s.Environments.Deploy(context.WithoutCancel(r.Context()), in.ProjectID, in.Name); err != nil { // it exists now; a reader who goes away still wants it deployed
+		f, ok := fault.As(err)
+		if !ok || f.Kind == fault.Internal {
+			return err
+		}
+		s.setFlash(w, views.FlashError, "It is created, but not deployed: "+f.Message)
+	}
+	return redirect(w, r, base)
+}
+
+// refuseNew shows the form again with each error beside its field and everything that was typed.
+func (s *server) refuseNew(w http.ResponseWriter, r *http.Request, v views.NewEnvironment, err error) error {
+	f, ok := fault.As(err)
+	if !ok || f.Kind == fault.Internal || f.Kind == fault.Forbidden || f.Kind == fault.Unauthenticated {
+		return err
+	}
+	if f.Kind == fault.NotFound && len(f.Fields) == 0 && !errors.Is(err, template.ErrNotFound) && !errors.Is(err, template.ErrNoVersion) {
+		return err
+	}
+	fields := map[string]*views.Field{}
+	for _, list := range [][]views.Field{v.Inputs, v.Advanced} {
+		for i := range list {
+			fields[list[i].Name[len(inputPrefix):]] = &list[i]
+		}
+	}
+	for _, field := range []*views.Field{&v.Name, &v.Template, &v.Version} {
+		fields[field.Name] = field
+	}
+	v.Error = placeErrors(f, fields)
+	return render(w, r, http.StatusUnprocessableEntity, NewEnvironmentPage(v))
+}
+
+// iconName is an icon that exists; a template may name any, or hold a picture, which the policy of the pages does not show.
+func iconName(name string) string {
+	if ui.KnownIcon(name) {
+		return name
+	}
+	return "layout-template"
+}

@@ -1,0 +1,124 @@
+package web
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/berthdev/berth/internal/audit"
+	"github.com/berthdev/berth/internal/authz"
+	"github.com/berthdev/berth/internal/configcontext"
+	"github.com/berthdev/berth/internal/environment"
+	"github.com/berthdev/berth/internal/event"
+	"github.com/berthdev/berth/internal/identity"
+	"github.com/berthdev/berth/internal/project"
+	"github.com/berthdev/berth/internal/run"
+	"github.com/berthdev/berth/internal/template"
+	"github.com/berthdev/berth/internal/tofu"
+	"github.com/berthdev/berth/internal/web/static"
+)
+
+// Deps is what the handlers call.
+type Deps struct {
+	Audit        *audit.Service
+	Identity     *identity.Service
+	Projects     *project.Service
+	Templates    *template.Service
+	Contexts     *configcontext.Service
+	Environments *environment.Service
+	Runs         *run.Service
+	Events       *event.Broker
+	Tools        *tofu.Manager
+	Logger       *slog.Logger
+	// Secure says that browsers come over TLS, so that cookies must not travel without it.
+	Secure bool
+}
+
+type server struct {
+	Deps
+	now       func() time.Time
+	endpoints *endpointChecks
+}
+
+// Register adds the pages to mux.
+func Register(mux *http.ServeMux, d Deps) error {
+	s := &server{Deps: d, now: time.Now, endpoints: newEndpointChecks()}
+	mux.Handle("GET "+static.Prefix, static.Handler())
+	for _, rt := range routes() {
+		mux.Handle(rt.method+" "+rt.pattern, s.serve(rt))
+	}
+	mux.Handle("/", s.serve(route{permission: anyone, handler: (*server).noSuchPage}))
+	return nil
+}
+
+// Two permissions that are no row of the table of package authz.
+const (
+	anyone  authz.Permission = "anyone"   // also those who are not signed in
+	anyUser authz.Permission = "any user" // whoever is signed in; what is shown is their own
+)
+
+// route is one page, form or stream. The permission is what the service behind it requires; the service checks it.
+type route struct {
+	method, pattern string
+	permission      authz.Permission
+	handler         func(*server, http.ResponseWriter, *http.Request) error
+}
+
+// routes is every page.
+func routes() []route {
+	const (
+		get, post = http.MethodGet, http.MethodPost
+
+		prj = "/p/{project}"
+		env = prj + "/environments/{environment}"
+		rn  = env + "/runs/{number}"
+	)
+	return []route{
+		{get, "/{$}", anyone, (*server).home},
+		{get, "/signin", anyone, (*server).signInForm},
+		{post, "/signin", anyone, (*server).signIn},
+		{post, "/signout", anyone, (*server).signOut},
+		{get, "/setup", anyone, (*server).setupForm},
+		{post, "/setup", anyone, (*server).setup},
+		{post, "/preferences/theme", anyone, (*server).setTheme},
+		{get, "/projects", anyUser, (*server).projects},
+		{get, "/toolchain", anyUser, (*server).toolchain},
+		{get, "/toolchain/events", anyUser, (*server).toolchainEvents},
+
+		{get, prj, authz.ProjectRead, (*server).projectHome},
+		{get, prj + "/events", authz.EnvironmentRead, (*server).environmentsEvents},
+		{get, prj + "/palette", authz.EnvironmentRead, (*server).palette},
+		{get, prj + "/activity", authz.RunRead, (*server).activity},
+
+		{get, prj + "/templates", authz.TemplateRead, (*server).catalog},
+		{get, prj + "/templates/{template}", authz.TemplateRead, (*server).templatePage},
+		{get, prj + "/contexts", authz.ContextRead, (*server).contexts},
+		{get, prj + "/contexts/{context}", authz.ContextRead, (*server).contextPage},
+		{get, prj + "/settings/members", authz.MemberRead, (*server).members},
+		{get, prj + "/settings/audit", authz.AuditRead, (*server).auditLog},
+		{get, prj + "/settings/audit/export", authz.AuditRead, (*server).auditExport},
+
+		{get, prj + "/environments", authz.EnvironmentRead, (*server).environments},
+		{post, prj + "/environments", authz.EnvironmentCreate, (*server).createEnvironment},
+		{get, prj + "/environments/new", authz.EnvironmentRead, (*server).newEnvironment},
+		{get, env, authz.EnvironmentRead, (*server).environmentPage},
+		{get, env + "/{tab}", authz.EnvironmentRead, (*server).environmentPage},
+		{get, env + "/events", authz.EnvironmentRead, (*server).environmentEvents},
+		{get, env + "/endpoint", authz.EnvironmentRead, (*server).endpoint},
+		{post, env + "/inputs", authz.EnvironmentUpdate, (*server).saveInputs},
+		{post, env + "/inputs/{variable}/remove", authz.EnvironmentUpdate, (*server).removeInput},
+		{post, env + "/resources/{resource}/outputs/{output}", authz.OutputSensitive, (*server).revealOutput},
+		{post, env + "/deploy", authz.EnvironmentDeploy, (*server).deploy},
+		{post, env + "/retry", authz.EnvironmentDeploy, (*server).retry},
+		{post, env + "/plan", authz.EnvironmentDeploy, (*server).startPlan},
+		{post, env + "/destroy", authz.EnvironmentDestroy, (*server).destroy},
+		{post, env + "/delete", authz.EnvironmentDelete, (*server).deleteEnvironment},
+
+		{get, rn, authz.RunRead, (*server).runPage},
+		{get, rn + "/events", authz.RunRead, (*server).runEvents},
+		{get, rn + "/plan", authz.RunRead, (*server).planPage},
+		{get, rn + "/log/{step}", authz.RunLogRead, (*server).rawLog},
+		{get, rn + "/log/{step}/earlier", authz.RunLogRead, (*server).earlierLog},
+		{post, rn + "/cancel", authz.RunCancel, (*server).cancelRun},
+	}
+}
