@@ -120,7 +120,7 @@ func TestInBrowser(t *testing.T) {
 	// A menu in a table is not cut off by it.
 	r.open("environments-ten")
 	r.click("tbody tr:last-child details.menu > summary")
-	r.becomes(`(() => { const b = document.querySelector("details.menu[open] .menu-panel").getBoundingClientRect(); const e = document.elementFromPoint(b.left + 20, b.bottom - 14); return e && e.closest(".menu-panel") !== null; })()`)
+	r.becomes(`(() => { const b = document.querySelector("details.menu[open] .menu-panel")?.getBoundingClientRect(); if (!b) return false; const e = document.elementFromPoint(b.left + 20, b.bottom - 14); return e && e.closest(".menu-panel") !== null; })()`)
 
 	// The theme changes at once and is remembered.
 	r.open("environments-one")
