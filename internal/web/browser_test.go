@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -26,9 +27,10 @@ import (
 // policy is as strict as the product's; a page that needs more shows up as an error in the browser's console.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// storyServer serves the stories at /story/NAME. Any other path holds an event stream open or finds nothing.
-func storyServer(t *testing.T) *httptest.Server {
+// storyServer serves the stories at /story/NAME. What is sent to the channel goes out on the event stream that is open.
+func storyServer(t *testing.T) (*httptest.Server, chan<- string) {
 	t.Helper()
+	events := make(chan string)
 	all := stories()
 	mux := http.NewServeMux()
 	mux.Handle(static.Prefix, static.Handler())
@@ -47,7 +49,15 @@ func storyServer(t *testing.T) *httptest.Server {
 		case strings.HasSuffix(r.URL.Path, "/events"):
 			w.Header().Set("Content-Type", "text/event-stream")
 			w.(http.Flusher).Flush()
-			<-r.Context().Done()
+			for {
+				select {
+				case <-r.Context().Done():
+					return
+				case event := <-events:
+					_, _ = io.WriteString(w, event)
+					w.(http.Flusher).Flush()
+				}
+			}
 		case r.URL.Path == "/p/demo/environments":
 			_ = all["environments-ten"].Render(r.Context(), w)
 		case r.URL.Path == "/p/demo/environments/new":
@@ -63,7 +73,7 @@ func storyServer(t *testing.T) *httptest.Server {
 	})
 	s := httptest.NewServer(mux)
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
-	return s
+	return s, events
 }
 
 // browser starts a headless Chromium and collects what its console complains about.
@@ -116,7 +126,7 @@ func TestScreenshots(t *testing.T) {
 	only := regexp.MustCompile(os.Getenv("BERTH_STORY"))
 	widths := []int64{1440, 1024, 390}
 	themes := []string{"light", "dark"}
-	server := storyServer(t)
+	server, _ := storyServer(t)
 	ctx, complaints := browser(t)
 	var names []string
 	for name := range stories() {

@@ -788,7 +788,7 @@ func variableRow(n string, r views.VariableRow, open bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 75, "</div><button type=\"button\" class=\"btn btn-ghost btn-icon sm:mt-6.5\" data-drop-variable aria-label=\"Remove this variable\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 75, "</div><button type=\"button\" class=\"btn btn-ghost btn-icon justify-self-end sm:mt-6.5\" data-drop-variable aria-label=\"Remove this variable\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

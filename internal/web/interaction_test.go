@@ -2,12 +2,17 @@ package web_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/a-h/templ"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
+
+	"github.com/berthdev/berth/internal/web"
+	"github.com/berthdev/berth/internal/web/views"
 )
 
 // page in a browser, with short ways to say what a reader does and sees.
@@ -47,13 +52,19 @@ func (r reader) becomes(expression string) {
 	require.True(r.t, ok, expression)
 }
 
+// event is a server-sent event that carries a part of a page.
+func event(t *testing.T, name string, c templ.Component) string {
+	t.Helper()
+	return "event: " + name + "\ndata: " + strings.ReplaceAll(string(render(t, c)), "\n", "\ndata: ") + "\n\n"
+}
+
 // TestInBrowser drives what only a browser shows: the script, under the strict policy, with a quiet console.
 func TestInBrowser(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a browser")
 	}
-	server := storyServer(t)
+	server, events := storyServer(t)
 	ctx, complaints := browser(t)
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -104,7 +115,18 @@ func TestInBrowser(t *testing.T) {
 	r.press(kb.Escape)
 	r.holds(`!document.getElementById("destroy").open`)
 
+	// What happens shows by itself, and an opened row stays open.
+	r.open("environment-deploying-resources")
+	r.click("#resource-aws-ecs summary")
+	r.holds(`document.querySelector("#resource-aws-ecs details").open && document.querySelector("#resource-aws-ecs dd") === null`)
+	events <- event(t, "header", web.EnvironmentHeader(environment(views.Deployed, "").Header))
+	events <- event(t, "resources", web.EnvironmentResources(resources(views.Deployed)))
+	r.becomes(`[...document.querySelectorAll("#environment-header span")].some((e) => e.textContent === "Deployed")`)
+	r.becomes(`document.querySelector("#resource-aws-ecs dd a")?.href === "http://127.64.12.9/"`)
+	r.holds(`document.querySelector("#resource-aws-ecs details").open && document.querySelector("#resource-aws-ecs dd a").checkVisibility()`)
+
 	// Palette, filter, help and going places by keyboard.
+	r.open("environment-deployed")
 	r.press("?")
 	r.becomes(`document.getElementById("shortcuts").open`)
 	r.press(kb.Escape)
@@ -120,7 +142,7 @@ func TestInBrowser(t *testing.T) {
 	// A menu in a table is not cut off by it.
 	r.open("environments-ten")
 	r.click("tbody tr:last-child details.menu > summary")
-	r.becomes(`(() => { const b = document.querySelector("details.menu[open] .menu-panel").getBoundingClientRect(); const e = document.elementFromPoint(b.left + 20, b.bottom - 14); return e && e.closest(".menu-panel") !== null; })()`)
+	r.becomes(`(() => { const b = document.querySelector("details.menu[open] .menu-panel")?.getBoundingClientRect(); if (!b) return false; const e = document.elementFromPoint(b.left + 20, b.bottom - 14); return e && e.closest(".menu-panel") !== null; })()`)
 
 	// The theme changes at once and is remembered.
 	r.open("environments-one")

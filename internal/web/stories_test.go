@@ -255,7 +255,8 @@ func environmentStories() map[string]templ.Component {
 	noInputs := environment(views.Draft, views.TabInputs)
 	noInputs.Inputs.Values = nil
 	return map[string]templ.Component{
-		"environment-draft": web.EnvironmentPage(environment(views.Draft, "")), "environment-deploying": web.EnvironmentPage(environment(views.Deploying, "")),
+		"environment-deploying-resources": web.EnvironmentPage(environment(views.Deploying, views.TabResources)),
+		"environment-draft":               web.EnvironmentPage(environment(views.Draft, "")), "environment-deploying": web.EnvironmentPage(environment(views.Deploying, "")),
 		"environment-deployed": web.EnvironmentPage(environment(views.Deployed, "")), "environment-failed": web.EnvironmentPage(environment(views.Failed, "")),
 		"environment-down": web.EnvironmentPage(down), "environment-resources": web.EnvironmentPage(opened),
 		"environment-resources-empty": web.EnvironmentPage(environment(views.Draft, views.TabResources)), "environment-inputs": web.EnvironmentPage(environment(views.Deployed, views.TabInputs)),

@@ -81,15 +81,15 @@
     else if ("dropVariable" in d) { el.closest("[data-row]").remove(); dirty(); changed = Boolean($("[data-row]")); $("[data-add-variable]")?.focus(); }
   });
   // A table scrolls sideways and would cut off a menu in it, so such a menu is placed on the window instead.
-  document.addEventListener("toggle", (e) => {
-    const menu = e.target;
-    if (!menu.open || !menu.matches?.(".row-actions details.menu")) return;
+  const place = (menu) => {
     const panel = $(".menu-panel", menu), at = menu.getBoundingClientRect();
     panel.style.position = "fixed";
     panel.style.right = `${document.documentElement.clientWidth - at.right}px`;
     panel.style.top = at.bottom + panel.offsetHeight + 8 > innerHeight ? `${at.top - panel.offsetHeight - 8}px` : `${at.bottom}px`;
-  }, true);
-  document.addEventListener("scroll", () => { for (const m of $$(".row-actions details.menu[open]")) m.open = false; }, { capture: true, passive: true });
+  };
+  const rowMenus = ".row-actions details.menu[open]";
+  document.addEventListener("toggle", (e) => { if (e.target.matches?.(rowMenus)) place(e.target); }, true);
+  document.addEventListener("scroll", () => { for (const m of $$(rowMenus)) place(m); }, { capture: true, passive: true });
   // A destroy is confirmed by typing the name; the button says so by being pressable only then.
   document.addEventListener("input", (e) => {
     const want = e.target.dataset.confirm;
