@@ -35,7 +35,7 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any, heade
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	if out == nil || resp.StatusCode == http.StatusNoContent {
 		return nil
 	}
@@ -85,7 +85,7 @@ func (c *Client) send(ctx context.Context, method, path string, in any, header .
 	if resp.StatusCode < 300 {
 		return resp, nil
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	return nil, readError(resp)
 }
 
@@ -94,7 +94,7 @@ func readError(resp *http.Response) error {
 	if err != nil {
 		return fmt.Errorf("reading the error answer: %w", err)
 	}
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) //nolint:errcheck // no type is no problem+json
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	var e Error
 	if !strings.HasSuffix(kind, "json") || json.Unmarshal(text, &e) != nil || e.Code == "" {
 		return &Error{
@@ -338,7 +338,7 @@ func (c *Client) watchOnce(ctx context.Context, project, name string, number int
 	if err != nil {
 		return r, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	for data, err := range ServerSentEvents(resp.Body) {
 		if err != nil {
 			return r, err

@@ -163,7 +163,7 @@ type status struct {
 func writeStatus(w http.ResponseWriter, code int, s status) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(s) //nolint:errcheck // the client has gone
+	_ = json.NewEncoder(w).Encode(s)
 }
 
 // ready answers 200 once environments can be created and deployed.

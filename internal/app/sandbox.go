@@ -83,7 +83,7 @@ func (s *sandboxProcess) start() (process, error) {
 	if err != nil {
 		return process{}, fmt.Errorf("opening the sandbox's log: %w", err)
 	}
-	defer log.Close()                                                                                 //nolint:errcheck // the child has its own
+	defer log.Close()
 	cmd := exec.Command(exe, "sandbox", "--addr", s.addr, "--data-dir", filepath.Join(s.dir, "data")) //nolint:gosec,noctx // it must outlive every context
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

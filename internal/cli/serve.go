@@ -86,9 +86,9 @@ func serve(cmd *cobra.Command, cfg app.Config) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Berth serves %s\n", a.URL()) //nolint:errcheck // a terminal
+	fmt.Fprintf(cmd.OutOrStdout(), "Berth serves %s\n", a.URL())
 	if token != "" {
-		fmt.Fprintf(cmd.OutOrStdout(), "Set it up at %s/setup with this token, which a restart replaces: %s\n", a.URL(), token) //nolint:errcheck // a terminal
+		fmt.Fprintf(cmd.OutOrStdout(), "Set it up at %s/setup with this token, which a restart replaces: %s\n", a.URL(), token)
 	}
 	return a.Run(cmd.Context())
 }
@@ -110,7 +110,7 @@ func newDevCommand() *cobra.Command {
 			}
 			cfg.Logger = newLogger(cmd, jsonLogs, level)
 			dev.Say = func(format string, args ...any) {
-				fmt.Fprintf(cmd.OutOrStdout(), format+"\n", args...) //nolint:errcheck // a terminal
+				fmt.Fprintf(cmd.OutOrStdout(), format+"\n", args...)
 			}
 			cfg.Dev = dev
 			return serveDev(cmd, cfg)

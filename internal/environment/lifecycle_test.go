@@ -133,7 +133,9 @@ func TestBadInputIsRefusedBeforeAnythingIsMade(t *testing.T) {
 		"port no number":    {func(in *api.CreateEnvironment) { in.Variables = variable("port", "eighty") }, "port", "eighty"},
 		"port out of range": {func(in *api.CreateEnvironment) { in.Variables = variable("port", "70000") }, "port", "65535"},
 		"not allowed":       {func(in *api.CreateEnvironment) { in.Variables = variable("name", "mine") }, "name", "template"},
-		"bad JSON":          {func(in *api.CreateEnvironment) { in.Variables = []api.Variable{{Name: "x", ValueType: "json", Value: text("{")}} }, "x", "JSON"},
+		"bad JSON": {func(in *api.CreateEnvironment) {
+			in.Variables = []api.Variable{{Name: "x", ValueType: "json", Value: text("{")}}
+		}, "x", "JSON"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

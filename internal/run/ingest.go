@@ -252,7 +252,7 @@ func (e *Executor) collect(ctx context.Context, st Step, result runner.Result, i
 	if err != nil {
 		return fin, fmt.Errorf("opening the log of step %s: %w", st.ID, err)
 	}
-	defer log.Close() //nolint:errcheck // only read
+	defer log.Close()
 	fin.log, err = e.Runs.storeLog(ctx, st, log)
 	return fin, err
 }

@@ -33,7 +33,7 @@ const (
 // readInputForm takes the rows in the order of their numbers; rows that were left empty are none.
 func readInputForm(form url.Values) inputForm {
 	f := inputForm{edits: map[string]string{}, add: form.Has("add")}
-	f.revision, _ = strconv.Atoi(form.Get("version")) //nolint:errcheck // 0 is "whatever is current"
+	f.revision, _ = strconv.Atoi(form.Get("version"))
 	var numbers []int
 	for name := range form {
 		if edited, ok := strings.CutPrefix(name, editPrefix); ok {
@@ -77,7 +77,7 @@ func (f *inputForm) merge(e environment.Environment, version *template.Compiled)
 		text, edited := f.edits[old.Name]
 		seen[old.Name] = true
 		switch {
-		case edited && !(e.Hidden[old.Name] && text == ""):
+		case edited && (text != "" || !e.Hidden[old.Name]):
 			old = editedValue(version, old, text)
 		case e.Hidden[old.Name]:
 			keep = append(keep, old.Name)
