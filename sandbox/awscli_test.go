@@ -15,6 +15,9 @@ const debianCLI = "/usr/bin/aws"
 
 func TestAWSCLI(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("the AWS CLI takes a second per call: left out by -short")
+	}
 	if _, err := os.Stat(debianCLI); err != nil {
 		t.Skip("needs Debian's awscli: apt-get install awscli")
 	}

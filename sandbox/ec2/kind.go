@@ -30,8 +30,7 @@ func (k kind[T]) get(tx *core.Tx, region, id string) (T, error) {
 
 func (k kind[T]) put(tx *core.Tx, region string, v T) { k.records.Put(tx, region, k.id(v), v) }
 
-// describe carries out the common part of a Describe call: the ids, each of
-// which must exist, then the filters, then the page.
+// tagged returns an object's tags.
 func (s *Service) tagged(tx *core.Tx, region, id string) core.Tags {
 	tags, _ := s.tags.Get(tx, region, id)
 	return tags

@@ -285,7 +285,8 @@ func (s *Service) listInstanceProfilesForRole(tx *core.Tx, r *core.Request) (any
 	}{}, err
 }
 
-// serviceRoles names the roles of services whose name is not made by rule.
+// serviceRoleName is the name of a service's own role: AWS's where it follows no
+// rule, else the service's name after a common start.
 func serviceRoleName(service string) string {
 	known := map[string]string{
 		"ecs.amazonaws.com":                         "AWSServiceRoleForECS",
