@@ -231,7 +231,7 @@ func (r *Runner) startShim(ctx context.Context, dir string, cfg shimConfig) erro
 	}
 	if err != nil || len(message) > 0 {
 		_ = cmd.Process.Kill()
-		return fmt.Errorf("starting the task's shim: %s", message)
+		return fmt.Errorf("starting the task's shim: %s (%s)", message, whatIsNeeded())
 	}
 	return writeJSON(filepath.Join(dir, pidName), identify(cmd.Process.Pid))
 }

@@ -33,7 +33,7 @@ type owner struct{ UID, GID int }
 // request and response travel over the shim's socket, one of each for a
 // connection, as JSON lines. A dial's response carries the connected socket.
 type request struct {
-	Op     string // ping, start, signal, wait, dial, remove, exit
+	Op     string // known, start, signal, wait, dial, remove, exit
 	Name   string
 	Start  *startRequest `json:",omitempty"`
 	Signal int           `json:",omitempty"`

@@ -47,8 +47,8 @@ type Runner struct {
 
 var _ engine.Runtime = (*Runner)(nil)
 
-// Open opens the runner on its directory. It fails when this machine does not
-// permit what it needs, and says what that is.
+// Open opens the runner on its directory. What this machine does not permit shows
+// in Info, or, where nothing works without it, in the error of Start.
 func Open(dir string, resolver *image.Resolver) (*Runner, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -73,7 +73,41 @@ func Open(dir string, resolver *image.Resolver) (*Runner, error) {
 		r.info.CPULimits = r.info.CPULimits || c.Kind == "v2" || c.Kind == "cpu"
 	}
 	r.info.Notes = append(r.info.Notes, "Containers have no network outside of their task.")
-	return r, nil
+	return r, r.sweep()
+}
+
+// sweep settles what a crash left half done: a container that was recorded and
+// never started, and a task without containers.
+func (r *Runner) sweep() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	all, err := r.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if c.State == engine.StateExited {
+			continue
+		}
+		resp, err := r.call(ctx, c.TaskID, request{Op: "known", Name: c.Name})
+		if err != nil || resp.Error == "" {
+			continue
+		}
+		exit := exitRecord{Code: 137, Reason: "The sandbox ended before the container was started", FinishedAt: time.Now().UTC()}
+		if err := writeJSON(filepath.Join(r.containerDir(c.TaskID, c.Name), exitName), exit); err != nil {
+			return err
+		}
+	}
+	tasks, err := os.ReadDir(filepath.Join(r.dir, "tasks"))
+	if err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		if err := r.dropTaskIfEmpty(t.Name()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Info describes the runner.

@@ -100,7 +100,10 @@ func (s *shim) serve(conn *net.UnixConn) {
 	}
 	var resp response
 	switch req.Op {
-	case "ping":
+	case "known":
+		if _, err := s.find(req.Name); err != nil {
+			resp.Error = err.Error()
+		}
 	case "start":
 		resp = s.start(req.Name, *req.Start)
 	case "signal":
@@ -224,7 +227,7 @@ func (s *shim) launch(name string, req startRequest) (*running, string, error) {
 		return nil, "", err
 	}
 	defer statusR.Close()
-	cmd := &exec.Cmd{Path: "/proc/self/exe", Args: []string{initName}, Env: []string{}, Dir: "/",
+	cmd := &exec.Cmd{Path: program(), Args: []string{initName}, Env: []string{}, Dir: "/",
 		ExtraFiles: []*os.File{configR, statusW}, SysProcAttr: s.attributes(req)}
 	copied, closePipes, err := logs.attach(cmd)
 	if err != nil {

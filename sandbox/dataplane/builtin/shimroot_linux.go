@@ -59,7 +59,7 @@ func enterShimRoot(cfg shimConfig) error {
 	if err := os.MkdirAll(top, 0o700); err != nil {
 		return err
 	}
-	if err := unix.Mount("tmpfs", top, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755,size=16m"); err != nil {
+	if err := unix.Mount("tmpfs", top, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755,size=1g"); err != nil {
 		return err
 	}
 	for _, d := range []string{"rootfs", "task", "proc", "dev", "m", "etc", "old"} {
@@ -90,7 +90,36 @@ func enterShimRoot(cfg shimConfig) error {
 	if err := unix.Unmount("/old", unix.MNT_DETACH); err != nil {
 		return err
 	}
-	return os.Remove("/old")
+	if err := os.Remove("/old"); err != nil {
+		return err
+	}
+	return copyProgram()
+}
+
+// programCopy is this binary for the container's user, when that user may not
+// execute the original.
+const programCopy = "/berth"
+
+func copyProgram() error {
+	st, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 || st.Mode()&0o001 != 0 {
+		return nil
+	}
+	if err := copyFile("/proc/self/exe", programCopy); err != nil {
+		return err
+	}
+	return os.Chmod(programCopy, 0o755)
+}
+
+// program is what a container's first process is started from.
+func program() string {
+	if _, err := os.Stat(programCopy); err == nil {
+		return programCopy
+	}
+	return "/proc/self/exe"
 }
 
 func bindDevices(dir string) error {

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 
 	"github.com/berthdev/berth/sandbox/dataplane/engine"
@@ -96,6 +98,31 @@ func (r *Runtime) open(ctx context.Context, dir string) error {
 	}
 	if !facts.MemoryLimit {
 		r.info.Notes = append(r.info.Notes, "The memory size of tasks is not enforced: the container engine cannot limit it.")
+	}
+	return r.sweep(ctx)
+}
+
+// sweep removes what a crash left half done: containers that were made and never
+// started, and holders of tasks without containers.
+func (r *Runtime) sweep(ctx context.Context) error {
+	all, err := r.list(ctx, labelOwner+"="+r.owner)
+	if err != nil {
+		return fmt.Errorf("container engine: %w", err)
+	}
+	tasks := map[string]bool{}
+	for _, c := range all {
+		tasks[c.Labels[labelTask]] = true
+		if c.State != "created" {
+			continue
+		}
+		if err := r.api.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true, RemoveVolumes: true}); err != nil && !cerrdefs.IsNotFound(err) {
+			return err
+		}
+	}
+	for task := range tasks {
+		if err := r.dropTaskIfEmpty(ctx, task); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -46,6 +46,7 @@ func startPodman(t *testing.T) string {
 		_ = exec.Command(podman, append(args, "rm", "--all", "--force")...).Run()
 		_ = exec.Command("umount", filepath.Join(dir, "root", "vfs"), filepath.Join(dir, "root")).Run()
 		require.NoError(t, os.RemoveAll(dir))
+		removeBridge()
 	})
 	require.Eventually(t, func() bool {
 		api, err := client.NewClientWithOpts(client.WithHost(host), client.WithAPIVersionNegotiation())
@@ -59,6 +60,16 @@ func startPodman(t *testing.T) string {
 		return err == nil
 	}, 20*time.Second, 50*time.Millisecond)
 	return host
+}
+
+// removeBridge removes the bridge that podman made, unless somebody uses it.
+func removeBridge() {
+	for _, bridge := range []string{"cni-podman0", "podman0"} {
+		ports, err := os.ReadDir(filepath.Join("/sys/class/net", bridge, "brif"))
+		if err == nil && len(ports) == 0 {
+			_ = exec.Command("ip", "link", "del", bridge).Run()
+		}
+	}
 }
 
 func TestConformance(t *testing.T) {

@@ -123,7 +123,7 @@ func (r *Resolver) Reachable(ref name.Reference) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if d, ok := r.down[ref.Context().RegistryStr()]; ok && time.Since(d.at) < unreachableMemory {
-		return d.err
+		return &engine.ImageError{Kind: engine.ImageUnreachable, Ref: ref.String(), Err: d.err}
 	}
 	return nil
 }
@@ -133,7 +133,7 @@ func (r *Resolver) noteDown(ref name.Reference, err error) {
 	defer r.mu.Unlock()
 	var ie *engine.ImageError
 	if errors.As(err, &ie) && ie.Kind == engine.ImageUnreachable {
-		r.down[ref.Context().RegistryStr()] = downSince{time.Now(), err}
+		r.down[ref.Context().RegistryStr()] = downSince{time.Now(), ie.Err}
 		return
 	}
 	delete(r.down, ref.Context().RegistryStr())
