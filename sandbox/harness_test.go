@@ -54,7 +54,7 @@ func start(t *testing.T, dir string) *running {
 func awsConfig(url, region string) aws.Config {
 	return aws.Config{
 		Region: region, BaseEndpoint: aws.String(url), Credentials: credentials.NewStaticCredentialsProvider("sandbox", "sandbox", ""),
-		RetryMaxAttempts: 1, HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		RetryMaxAttempts: 1, HTTPClient: &http.Client{},
 	}
 }
 
