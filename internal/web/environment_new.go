@@ -58,6 +58,9 @@ func (s *server) newView(w http.ResponseWriter, r *http.Request, form url.Values
 		if form.Has(f.Name) && !in.Sensitive {
 			f.Value = last(form, f.Name)
 		}
+		if f.Value == f.Default {
+			f.Default = "" // it is there to be seen
+		}
 		if in.Group == template.Advanced {
 			v.Advanced = append(v.Advanced, f)
 		} else {

@@ -126,6 +126,9 @@ func (s *server) saveInputs(w http.ResponseWriter, r *http.Request) error {
 		fillInputs(&v.Inputs, form, nil)
 		return render(w, r, http.StatusOK, EnvironmentPage(*v))
 	}
+	if form.revision != 0 && form.revision != f.Revision {
+		return s.refuseInputs(w, r, v, form, environment.ErrStale) // what came between is on the page now
+	}
 	values, keep, err := form.merge(f.Environment, f.version)
 	if err == nil {
 		_, err = s.Environments.Update(r.Context(), f.id, f.Name, environment.UpdateInput{Inputs: &values, Keep: keep, Revision: form.revision})
@@ -180,7 +183,8 @@ func fillInputs(t *views.InputTab, form inputForm, f *fault.Error) {
 			t.Error = f.Message
 		}
 		for _, e := range f.Fields {
-			messages[e.Path] = strings.TrimSpace(messages[e.Path] + " " + sentence(e.Path, e.Message))
+			name := inputName(e.Path)
+			messages[name] = strings.TrimSpace(messages[name] + " " + sentence(name, e.Message))
 		}
 	}
 	for i := range form.rows {
