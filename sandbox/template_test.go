@@ -189,7 +189,9 @@ func TestTemplateCarriesAnApplicationThroughItsLife(t *testing.T) {
 	d.app.run(noChanges, "plan", "-detailed-exitcode")
 
 	d.killTask(t)
-	require.Eventually(t, func() bool { return d.answers() == nil && strings.Count(d.events(t), "exit code 137") == 1 }, 20*time.Second, 100*time.Millisecond)
+	require.Eventually(t, func() bool {
+		return strings.Contains(d.events(t), "Essential container in task exited") && d.answers() == nil
+	}, 20*time.Second, 100*time.Millisecond)
 
 	d.app.run(0, "destroy", "-auto-approve")
 	d.vpc.run(0, "destroy", "-auto-approve")
