@@ -367,6 +367,12 @@ func TestLists(t *testing.T) {
 	until(next, row, func(d string) bool { return strings.Contains(d, "Deployed") })
 	v.get("/p/demo/activity?q=blue")
 	require.Contains(t, v.text("#runs"), "Deploy 1")
+	runs, end := v.listen(v.events(), "")
+	defer end()
+	v.post(environmentsPath+"/green/deploy", nil)
+	v.post(environmentsPath+"/blue/deploy", nil)
+	m = until(runs, "runs", func(d string) bool { return strings.Contains(d, "Deploy 2") })
+	require.NotContains(t, m.data, "environments/green", "the filter of the page holds for what comes later")
 }
 
 // TestPages: a long list comes in pages, there and back, with the filter kept.
