@@ -68,7 +68,7 @@ type CreateProject struct {
 type Grant struct {
 	Role  string `json:"role"`
 	User  string `json:"user,omitempty" doc:"E-mail address; give either user or group."`
-	Group string `json:"group,omitempty" doc:"Group name; it is made when there is none."`
+	Group string `json:"group,omitempty" doc:"Group name; it must exist already."`
 }
 
 // Variable is an input value of an environment.
@@ -85,6 +85,8 @@ type CreateEnvironment struct {
 	Template  string     `json:"template" maxLength:"200" example:"ecs"`
 	Version   string     `json:"version,omitempty" maxLength:"200" doc:"The newest active one when left out."`
 	Variables []Variable `json:"variables,omitempty" maxItems:"500"`
+	// Key travels as a header. The same request with the same key makes one environment, however often it is sent.
+	Key string `json:"-"`
 }
 
 // UpdateEnvironment changes what the next deploy will use. What is left out stays.
