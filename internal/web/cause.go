@@ -38,6 +38,11 @@ var hints = []hint{
 		[]string{"Read the application's own output above: the cause is usually in its last lines.", "Check the inputs that the application needs to start.", "If it ran out of memory, give it more."},
 	},
 	{
+		regexp.MustCompile(`(?i)waiting for ECS service .*to become|failed waiting for successful resource state|to reach a steady state`),
+		"The application did not become healthy",
+		[]string{"Check the image's name and tag in the tab Input Variables: an image that does not exist cannot be started.", "Check that the container port is the one the application listens on, on 0.0.0.0.", "Check that the application stays up and answers the health check with a status from 200 to 399."},
+	},
+	{
 		regexp.MustCompile(`(?i)circuit breaker|rolled back|rollback`),
 		"The new version did not become healthy, so the earlier one was put back",
 		[]string{"What ran before still runs.", "Correct the inputs that were changed last, then deploy again."},

@@ -130,15 +130,16 @@ func TestEstimate(t *testing.T) {
 func TestCause(t *testing.T) {
 	t.Parallel()
 	for evidence, want := range map[string]string{
-		"CannotPullContainerError: pull image manifest has been retried":               "could not be pulled",
-		"everything was created, but http://x did not answer as it should within 1m0s": "does not answer",
-		"UnauthorizedOperation: You are not authorized to perform ec2:CreateVpc":       "may not do",
-		"ExpiredToken: The security token included in the request is expired":          "does not accept the credentials",
-		"EntityAlreadyExists: Role with name x already exists.":                        "exists already",
-		"DependencyViolation: resource sg-1 has a dependent object":                    "still uses",
-		"VpcLimitExceeded: The maximum number of VPCs has been reached.":               "limit",
-		"The sandbox does not offer the service \"rds\" (operation CreateDBInstance)":  "sandbox does not offer",
-		"something odd, status code: 400, request id: 1234-abcd":                       "Something odd",
+		"CannotPullContainerError: pull image manifest has been retried":                      "could not be pulled",
+		"everything was created, but http://x did not answer as it should within 1m0s":        "does not answer",
+		"UnauthorizedOperation: You are not authorized to perform ec2:CreateVpc":              "may not do",
+		"ExpiredToken: The security token included in the request is expired":                 "does not accept the credentials",
+		"EntityAlreadyExists: Role with name x already exists.":                               "exists already",
+		"DependencyViolation: resource sg-1 has a dependent object":                           "still uses",
+		"VpcLimitExceeded: The maximum number of VPCs has been reached.":                      "limit",
+		"The sandbox does not offer the service \"rds\" (operation CreateDBInstance)":         "sandbox does not offer",
+		"error waiting for ECS service (x) to become ready: ResourceNotReady: failed waiting": "did not become healthy",
+		"something odd, status code: 400, request id: 1234-abcd":                              "Something odd",
 	} {
 		f := facts(run.StatusFailed, run.Step{Resource: "aws-ecs", Status: run.StepFailed, Diagnostics: []run.Diagnostic{
 			{Severity: "warning", Summary: "deprecated"}, {Severity: "error", Summary: evidence, Address: "module.m.aws_lb.this[0]"},
