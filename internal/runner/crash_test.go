@@ -125,6 +125,8 @@ func TestFencedToolDiesWithItsSupervisor(t *testing.T) {
 	pid := pidOf(t, func(want func(runner.Record) bool) runner.Record { return b.until(h, want) })
 	b.until(h, objectStarted("aws_vpc.main"))
 	require.NoError(t, unix.Kill(pid, unix.SIGKILL))
+	_, err := h.Wait(b.ctx())
+	require.ErrorIs(t, err, runner.ErrLost)
 	// The fake ignores SIGINT while it hangs, so this ends in time only because the kernel killed it.
 	require.NoError(t, h.Salvage(b.ctx(), runner.SalvageSpec{ResourceID: "res_1", DataKey: b.key, Grace: time.Hour}))
 	res, _ := b.finish(h)
