@@ -150,7 +150,7 @@ func (b *bench) end(h *runner.Handle, spec runner.Spec) {
 }
 
 func (b *bench) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 150*time.Second)
 	b.t.Cleanup(cancel)
 	return ctx
 }
