@@ -178,14 +178,16 @@ type Step struct {
 	Objects     []Object     `json:"objects,omitempty"`
 }
 
-// Diagnostic is an error or warning of OpenTofu.
+// Diagnostic is an error or warning.
 type Diagnostic struct {
-	Severity string `json:"severity"`
-	Summary  string `json:"summary"`
-	Detail   string `json:"detail,omitempty"`
-	Address  string `json:"address,omitempty"`
-	File     string `json:"file,omitempty"`
-	Line     int    `json:"line,omitempty"`
+	Source   string   `json:"source,omitempty" enum:"application" doc:"application when it tells why the application does not start; empty for OpenTofu's own."`
+	Severity string   `json:"severity"`
+	Summary  string   `json:"summary"`
+	Detail   string   `json:"detail,omitempty"`
+	Address  string   `json:"address,omitempty"`
+	File     string   `json:"file,omitempty"`
+	Line     int      `json:"line,omitempty"`
+	Try      []string `json:"try,omitempty" doc:"What can be done about it."`
 }
 
 // Object is the progress of one object of a module.

@@ -144,6 +144,9 @@ func (e *Explainer) look(ctx context.Context, during bool) []Finding {
 		}
 		for i := range services {
 			s := &services[i]
+			if e.explained(s) {
+				continue
+			}
 			v, err := e.client.examine(ctx, s, o.since)
 			if err != nil || !v.failed(!during && (o.open || o.errored)) {
 				continue
@@ -166,6 +169,12 @@ func (e *Explainer) snapshot() ([]string, []object) {
 		objects = append(objects, *o)
 	}
 	return append([]string(nil), e.clusters...), objects
+}
+
+func (e *Explainer) explained(s *service) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.told[s.ARN]
 }
 
 // claim is true for the first that explains a service. A service the tool has finished in the meantime did start.
