@@ -27,20 +27,25 @@ func (c client) finding(ctx context.Context, s *service, v verdict) Finding {
 	if v.rolledBack {
 		f.Summary += " The earlier revision was put back and still runs."
 	}
-	for _, e := range quoted(v.events) {
+	for _, e := range quoted(v.events, lines) {
 		lines = append(lines, "ECS: "+e)
 	}
 	f.Detail = strings.Join(lines, "\n")
 	return f
 }
 
-// quoted picks the last events, without those that tell the same of another task.
-func quoted(events []string) []string {
+// quoted picks the last events, without those that tell what was said, or the same of another task.
+func quoted(events, said []string) []string {
 	var out []string
 	seen := map[string]bool{}
 	for _, e := range events {
 		key := withoutIDs(e)
-		if !seen[key] && len(out) < maxEvents {
+		_, reason, ok := strings.Cut(e, " Reason: ")
+		again := ok && slices.ContainsFunc(said, func(l string) bool {
+			_, told, _ := strings.Cut(l, " stopped: ")
+			return told != "" && strings.HasPrefix(reason, told)
+		})
+		if !again && !seen[key] && len(out) < maxEvents {
 			seen[key] = true
 			out = append(out, e)
 		}
