@@ -47,6 +47,7 @@ func newParts(env *core.Env, cfg Config) (*parts, error) {
 	// all of them are there.
 	var balancers *elbv2.Service
 	var registry *ecr.Service
+	// New takes no context; opening is quick and nothing could cancel it.
 	plane, err := dataplane.Open(context.Background(), dataplane.Config{
 		DataDir: dir, Engine: cfg.Engine, DockerHost: cfg.DockerHost, Offline: cfg.Offline, Log: env.Logger,
 		RegistryHosts: []string{env.Addr, "*.amazonaws.com"},
@@ -84,6 +85,7 @@ func (p *parts) close(keep bool) error {
 	if keep && p.scratch == "" {
 		return p.plane.Close()
 	}
+	// The caller's context has ended: that is why the sandbox closes.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	return errors.Join(p.plane.Shutdown(ctx), p.removeScratch())

@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/berthdev/berth/sandbox/core"
@@ -68,7 +69,11 @@ func (k *keeper) tooLate(t task, h dataplane.TargetHealth) bool {
 }
 
 func (k *keeper) unhealthy(t task, group string, port int, h dataplane.TargetHealth) error {
-	reason := h.Description
+	// While a target is new, its state says so before it tells the last result.
+	_, reason, initial := strings.Cut(h.Description, "Last check: ")
+	if !initial {
+		reason = h.Description
+	}
 	if reason == "" {
 		reason = "Health checks failed"
 	}

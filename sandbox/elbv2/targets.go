@@ -118,12 +118,6 @@ func (s *Service) GroupType(tx *core.Tx, arn string) string {
 	return g.TargetType
 }
 
-// HealthCheckInterval is how often a group checks its targets, in seconds.
-func (s *Service) HealthCheckInterval(tx *core.Tx, arn string) int {
-	g, _ := s.groups.Get(tx, regionOf(arn), arn)
-	return g.Check.Interval
-}
-
 func (s *Service) targetsOf(tx *core.Tx, group string) []target {
 	return slices.DeleteFunc(s.targets.List(tx, regionOf(group)), func(t target) bool { return t.Group != group })
 }

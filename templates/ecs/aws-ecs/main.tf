@@ -84,6 +84,9 @@ resource "aws_ecs_task_definition" "this" {
   }])
 
   lifecycle {
+    # The old revision stays valid until the service has left it.
+    create_before_destroy = true
+
     precondition {
       condition     = local.memory_fits
       error_message = "Fargate has no task with ${var.cpu} CPU units and ${var.memory} MiB: with ${var.cpu} units the memory must be ${var.cpu == 256 ? "512, 1024 or 2048" : "from ${local.memory_range.min} to ${local.memory_range.max} in steps of ${local.memory_range.step}"} MiB."
@@ -92,9 +95,7 @@ resource "aws_ecs_task_definition" "this" {
 }
 
 resource "aws_ecs_service" "this" {
-  # AWS cannot change the port of a service in place. With the port in the name,
-  # a service for the new port starts beside the old one and takes over.
-  name            = "${var.name}-${var.container_port}"
+  name            = var.name
   cluster         = aws_ecs_cluster.this.arn
   task_definition = aws_ecs_task_definition.this.arn
   desired_count   = var.desired_count
@@ -135,8 +136,6 @@ resource "aws_ecs_service" "this" {
   ]
 
   lifecycle {
-    create_before_destroy = true
-
     # When a new revision does not start, ECS goes back to the last one that
     # worked and the service is stable again. That is not what was asked for.
     postcondition {

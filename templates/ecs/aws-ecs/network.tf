@@ -1,5 +1,7 @@
 # The load balancer, and who may talk to whom: callers reach the load balancer,
-# the load balancer reaches the tasks on their port, and nobody else does.
+# the load balancer reaches the tasks, and nobody else does. Between the two every
+# port is open: a change of port then needs no change here, neither while old and
+# new tasks serve together nor when the new ones fail and the old ones stay.
 
 resource "aws_security_group" "load_balancer" {
   name        = "${var.name}-lb"
@@ -32,14 +34,9 @@ resource "aws_security_group_rule" "load_balancer_to_task" {
   type                     = "egress"
   description              = "Requests and health checks to the tasks"
   protocol                 = "tcp"
-  from_port                = var.container_port
-  to_port                  = var.container_port
+  from_port                = 0
+  to_port                  = 65535
   source_security_group_id = aws_security_group.task.id
-
-  # A change of port opens the new one before it closes the old one.
-  lifecycle {
-    create_before_destroy = true
-  }
 }
 
 resource "aws_security_group_rule" "task_from_load_balancer" {
@@ -47,13 +44,9 @@ resource "aws_security_group_rule" "task_from_load_balancer" {
   type                     = "ingress"
   description              = "Requests and health checks from the load balancer"
   protocol                 = "tcp"
-  from_port                = var.container_port
-  to_port                  = var.container_port
+  from_port                = 0
+  to_port                  = 65535
   source_security_group_id = aws_security_group.load_balancer.id
-
-  lifecycle {
-    create_before_destroy = true
-  }
 }
 
 resource "aws_security_group_rule" "task_egress" {
