@@ -168,9 +168,10 @@ func (e *Executor) ingestOne(ctx context.Context, tx *db.Tx, st *Step, rec runne
 		}
 		return e.Runs.saveState(ctx, tx, *st, *rec.State, plain)
 	case runner.KindDiagnostic:
-		st.Diagnostics = append(st.Diagnostics, Diagnostic{
-			Severity: string(rec.Diagnostic.Severity), Summary: rec.Diagnostic.Summary, Detail: rec.Diagnostic.Detail,
-			Address: rec.Diagnostic.Address, File: rec.Diagnostic.File, Line: rec.Diagnostic.Line,
+		st.addDiagnostic(Diagnostic{
+			Source: rec.Diagnostic.Source, Severity: string(rec.Diagnostic.Severity), Summary: rec.Diagnostic.Summary,
+			Detail: rec.Diagnostic.Detail, Address: rec.Diagnostic.Address, File: rec.Diagnostic.File, Line: rec.Diagnostic.Line,
+			Try: rec.Diagnostic.Try,
 		})
 	case runner.KindPlan:
 		st.Added, st.Changed, st.Destroyed = rec.Plan.Add, rec.Plan.Change, rec.Plan.Remove
