@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/berthdev/berth/internal/explain"
 )
@@ -19,8 +18,6 @@ const (
 	brokeOff   = "ECS deployment circuit breaker: tasks failed to start."
 	failed     = "(service shop-1a2b-80) (deployment ecs-svc/2) deployment failed: tasks failed to start."
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // three are three tasks that failed alike.
 func (c *cloud) three(code, reason string, container func() object) []object {
