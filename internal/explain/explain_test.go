@@ -3,6 +3,7 @@ package explain_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -65,12 +66,13 @@ func TestExplainsExit(t *testing.T) {
 		for i := range 30 {
 			c.log = append(c.log, fmt.Sprintf("line %d", i))
 		}
-		c.log = append(c.log, "panic: DATABASE_URL is not set")
+		c.log = append(c.log, "\x1b[31mpanic: DATABASE_URL\x1b[0m is not\x07 set", strings.Repeat("x", 5000))
 	})
 	require.Len(t, found, 1)
 	require.Equal(t, "The container app exits by itself with code 3.", found[0].Summary)
 	require.Contains(t, found[0].Detail, "Last lines of container app (/ecs/shop-1a2b, app/app/00000000000000000000000000000002):")
 	require.Contains(t, found[0].Detail, "  panic: DATABASE_URL is not set")
+	require.Less(t, len(found[0].Detail), 2000)
 	require.NotContains(t, found[0].Detail, "line 10\n", "the last twenty lines only")
 }
 
