@@ -66,7 +66,7 @@ func (a *App) newTransports(ctx context.Context) error {
 			Detail: "A page of another site sent this request, so it was refused. Open " + a.cfg.BaseURL + " and try again there.",
 		})
 	}))
-	a.handler = a.recovering(a.onlyOurHost(a.withClient(metrics.measure(mux, protected.Handler(mux)))))
+	a.handler = a.recovering(a.onlyOurHost(a.withClient(a.streams.watch(metrics.measure(mux, protected.Handler(mux))))))
 	return nil
 }
 
@@ -137,9 +137,9 @@ func (a *App) remoteIP(r *http.Request) string {
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0; i-- {
-		hop := strings.TrimSpace(hops[i])
+		hop := bareAddress(strings.TrimSpace(hops[i]))
 		if hop == "" {
-			continue
+			break // what stands before something that is no address cannot be believed either
 		}
 		host = hop
 		if !a.trusted(hop) {
@@ -147,6 +147,18 @@ func (a *App) remoteIP(r *http.Request) string {
 		}
 	}
 	return host
+}
+
+// bareAddress returns the IP address in a text that may have a port, or nothing.
+func bareAddress(text string) string {
+	if ip, err := netip.ParseAddrPort(text); err == nil {
+		return ip.Addr().Unmap().String()
+	}
+	ip, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	if err != nil {
+		return ""
+	}
+	return ip.Unmap().String()
 }
 
 func (a *App) trusted(host string) bool {
