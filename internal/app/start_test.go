@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -9,6 +10,7 @@ import (
 	"crypto/x509"
 	"database/sql"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -155,26 +157,18 @@ func TestTheServerEndsInOrder(t *testing.T) { //nolint:paralleltest // it counts
 
 	// A stream that is open.
 	stream := openStream(t, client, a.URL(), session.Token)
-	// A request that is half sent.
-	body, rest := io.Pipe()
-	slow := make(chan answer, 1)
-	req, err := http.NewRequestWithContext(t.Context(), "POST", a.URL()+"/api/v1/projects/demo/environments", body)
+	// A request that is half sent. The server asks for the rest when it has begun to read it.
+	const body = `{"name":"last","template":"pair"}`
+	conn, err := net.Dial("tcp", a.Addr())
 	require.NoError(t, err)
-	req.Header.Set("Authorization", "Bearer "+session.Token)
-	req.Header.Set("Content-Type", "application/json")
-	go func() {
-		resp, err := client.Do(req)
-		if err != nil {
-			slow <- answer{body: err.Error()}
-			return
-		}
-		content, _ := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		slow <- answer{status: resp.StatusCode, body: string(content)}
-	}()
-	_, err = io.WriteString(rest, `{"name":"last",`)
+	_, err = fmt.Fprintf(conn, "POST /api/v1/projects/demo/environments HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", session.Token, len(body))
 	require.NoError(t, err)
-	_, err = io.WriteString(rest, `"template":`) // the server has read the first part, so the request is in flight
+	answers := bufio.NewReader(conn)
+	line, err := answers.ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, line, "100 Continue")
+	_, err = answers.ReadString('\n')
 	require.NoError(t, err)
 
 	stop()
@@ -193,11 +187,15 @@ func TestTheServerEndsInOrder(t *testing.T) { //nolint:paralleltest // it counts
 		require.Fail(t, "the server ended with a request in flight", "%v", err)
 	default:
 	}
-	_, err = io.WriteString(rest, `"pair"}`)
+	_, err = io.WriteString(conn, body)
 	require.NoError(t, err)
-	require.NoError(t, rest.Close())
-	got := <-slow
-	require.Equal(t, http.StatusCreated, got.status, got.body)
+	resp, err := http.ReadResponse(answers, nil)
+	require.NoError(t, err)
+	content, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, resp.StatusCode, string(content))
+	require.NoError(t, resp.Body.Close())
+	require.NoError(t, conn.Close())
 	require.NoError(t, <-done)
 	transport.CloseIdleConnections()
 	goleak.VerifyNone(t, leaks)
