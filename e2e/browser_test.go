@@ -89,14 +89,21 @@ type thing struct {
 
 func (n thing) String() string { return fmt.Sprintf("%s %q", n.role, n.name) }
 
+// soon bounds a question to a page: one that is asked while a page is left may never be answered.
+func (b *browser) soon() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(b.ctx, 3*time.Second)
+}
+
 // look lists the elements of a role whose accessible name is exactly this one, and that a person can see.
 func (b *browser) look(role, name string) ([]thing, error) {
-	doc, err := chromedp.Call(b.ctx, dom.GetDocument, dom.GetDocumentParams{})
+	ctx, cancel := b.soon()
+	defer cancel()
+	doc, err := chromedp.Call(ctx, runtime.Evaluate, runtime.EvaluateParams{Expression: "document"})
 	if err != nil {
 		return nil, err
 	}
-	res, err := chromedp.Call(b.ctx, accessibility.QueryAXTree, accessibility.QueryAXTreeParams{
-		BackendNodeID: doc.Root.BackendNodeID, Role: role, AccessibleName: name,
+	res, err := chromedp.Call(ctx, accessibility.QueryAXTree, accessibility.QueryAXTreeParams{
+		ObjectID: doc.Result.ObjectID, Role: role, AccessibleName: name,
 	})
 	if err != nil {
 		return nil, err
@@ -136,12 +143,14 @@ func (b *browser) findWithin(t *testing.T, within time.Duration, role, name stri
 // outline tells what the page offers, for failures.
 func (b *browser) outline(t *testing.T) string {
 	t.Helper()
-	res, err := chromedp.Call(b.ctx, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
+	ctx, cancel := b.soon()
+	defer cancel()
+	res, err := chromedp.Call(ctx, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
 	if err != nil {
 		return err.Error()
 	}
 	var out strings.Builder
-	if at, err := chromedp.Run(b.ctx, chromedp.Location()); err == nil {
+	if at, err := chromedp.Run(ctx, chromedp.Location()); err == nil {
 		fmt.Fprintln(&out, at)
 	}
 	for _, n := range res.Nodes {
@@ -153,23 +162,16 @@ func (b *browser) outline(t *testing.T) string {
 	return out.String()
 }
 
-// object is the element's handle in the page.
-func (b *browser) object(x thing) (runtime.RemoteObjectID, error) {
-	res, err := chromedp.Call(b.ctx, dom.ResolveNode, dom.ResolveNodeParams{BackendNodeID: x.id})
-	if err != nil {
-		return "", err
-	}
-	return res.Object.ObjectID, nil
-}
-
 // call runs a function of JavaScript on an element.
 func call[T any](b *browser, x thing, function string) (T, error) {
-	id, err := b.object(x)
+	ctx, cancel := b.soon()
+	defer cancel()
+	res, err := chromedp.Call(ctx, dom.ResolveNode, dom.ResolveNodeParams{BackendNodeID: x.id})
 	if err != nil {
 		var none T
 		return none, err
 	}
-	return chromedp.Run(b.ctx, chromedp.CallFunctionOn[T](function, func(p *runtime.CallFunctionOnParams) { p.ObjectID = id }))
+	return chromedp.Run(ctx, chromedp.CallFunctionOn[T](function, func(p *runtime.CallFunctionOnParams) { p.ObjectID = res.Object.ObjectID }))
 }
 
 // click presses the one element of that role and name with the mouse.
@@ -184,10 +186,12 @@ func (b *browser) press(t *testing.T, x thing) {
 }
 
 func (b *browser) tryPress(x thing) error {
-	if _, err := chromedp.Call(b.ctx, dom.ScrollIntoViewIfNeeded, dom.ScrollIntoViewIfNeededParams{BackendNodeID: x.id}); err != nil {
+	ctx, cancel := b.soon()
+	defer cancel()
+	if _, err := chromedp.Call(ctx, dom.ScrollIntoViewIfNeeded, dom.ScrollIntoViewIfNeededParams{BackendNodeID: x.id}); err != nil {
 		return fmt.Errorf("scrolling to it: %w", err)
 	}
-	res, err := chromedp.Call(b.ctx, dom.GetContentQuads, dom.GetContentQuadsParams{BackendNodeID: x.id})
+	res, err := chromedp.Call(ctx, dom.GetContentQuads, dom.GetContentQuadsParams{BackendNodeID: x.id})
 	if err != nil {
 		return fmt.Errorf("finding its place: %w", err)
 	}
@@ -195,7 +199,7 @@ func (b *browser) tryPress(x thing) error {
 		return fmt.Errorf("it has no place on the page")
 	}
 	q := res.Quads[0]
-	return chromedp.Do(b.ctx, chromedp.MouseClickXY((q[0]+q[4])/2, (q[1]+q[5])/2))
+	return chromedp.Do(ctx, chromedp.MouseClickXY((q[0]+q[4])/2, (q[1]+q[5])/2))
 }
 
 // fill types into the one text field with that label.
@@ -249,7 +253,9 @@ func (b *browser) statusIs(t *testing.T, within time.Duration, status string) {
 	t.Helper()
 	const count = `(text) => [...document.querySelectorAll("[role=status]")].filter(e => e.checkVisibility() && e.innerText.trim() === text).length`
 	until(t, within, func() bool {
-		n, err := chromedp.Run(b.ctx, chromedp.Evaluate[int](fmt.Sprintf("(%s)(%q)", count, status)))
+		ctx, cancel := b.soon()
+		defer cancel()
+		n, err := chromedp.Run(ctx, chromedp.Evaluate[int](fmt.Sprintf("(%s)(%q)", count, status)))
 		return err == nil && n > 0
 	}, func() string { return fmt.Sprintf("no element's whole text is %q\n%s", status, b.outline(t)) })
 }
