@@ -81,6 +81,8 @@ func noEndpoint(s views.Status) string {
 		return "The address appears here once this environment is deployed."
 	case views.Queued, views.Deploying, views.Waiting:
 		return "The address appears here when the deploy gets that far."
+	case views.Failed:
+		return "There is no address yet: the last deploy did not get that far."
 	case views.Destroying, views.Destroyed:
 		return "The address is gone with the environment."
 	}
