@@ -260,10 +260,12 @@ func (b *browser) statusIs(t *testing.T, within time.Duration, status string) {
 	}, func() string { return fmt.Sprintf("no element's whole text is %q\n%s", status, b.outline(t)) })
 }
 
+func screenshots() bool { return os.Getenv("BERTH_SCREENSHOTS") != "" }
+
 // screenshot writes docs/screenshots/NAME.png when BERTH_SCREENSHOTS asks for it.
 func (b *browser) screenshot(t *testing.T, name, theme string) {
 	t.Helper()
-	if os.Getenv("BERTH_SCREENSHOTS") == "" {
+	if !screenshots() {
 		return
 	}
 	media := func(value string) emulation.SetEmulatedMediaParams {

@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -32,6 +33,11 @@ func buildAndRun(m *testing.M) (int, error) {
 	build := exec.Command("go", "build", "-o", binary, "../cmd/berth")
 	if out, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("building berth: %w\n%s", err, out)
+	}
+	// Deploys wait for the provider most of the time, whatever the number of processors.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "32"); err != nil {
+		return 0, err
 	}
 	return m.Run(), nil
 }

@@ -61,6 +61,50 @@ func (s *server) running(t *testing.T, word string) []process {
 	return found
 }
 
+// descendants lists the processes with this command line below those of the server: what runs in a container has
+// nothing of the data folder on it.
+func (s *server) descendants(t *testing.T, line string) []process {
+	t.Helper()
+	ours := map[int]bool{}
+	for _, p := range s.processes(t) {
+		ours[p.pid] = true
+	}
+	var found []process
+	entries, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		text, err := os.ReadFile(e)
+		if err != nil || strings.TrimSpace(strings.ReplaceAll(string(text), "\x00", " ")) != line {
+			continue
+		}
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(e))) //nolint:errcheck // the pattern has digits alone
+		for above := parent(pid); above > 1; above = parent(above) {
+			if ours[above] {
+				found = append(found, process{pid, line})
+				break
+			}
+		}
+	}
+	return found
+}
+
+// parent is the parent of a process, 0 when there is none any more.
+func parent(pid int) int {
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := bytes.Cut(stat, []byte(") "))
+	fields := bytes.Fields(rest)
+	if len(fields) < 2 {
+		return 0
+	}
+	above, _ := strconv.Atoi(string(fields[1])) //nolint:errcheck // a number, or 0
+	return above
+}
+
 // gone waits for the process's end.
 func (p process) gone(within time.Duration) bool {
 	fd, err := unix.PidfdOpen(p.pid, 0)

@@ -39,7 +39,10 @@ func walkthrough(t *testing.T, s *server) {
 	b.click(t, "button", "Deploy")
 	b.statusIs(t, seenWithin, "Deploying")
 	page := location(t, b)
-	b.screenshot(t, "deploying", "light")
+	if screenshots() {
+		b.runScreenshot(t)
+		b.open(t, page)
+	}
 	b.statusIs(t, deployWithin, "Deployed")
 	require.Equal(t, page, location(t, b), "the page must follow the run without being left")
 	b.screenshot(t, "deployed", "light")
@@ -59,8 +62,23 @@ func walkthrough(t *testing.T, s *server) {
 		func() string { return "the link leads to " + location(t, b) })
 	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.body.innerText`))
 	require.NoError(t, err)
-	require.Contains(t, text, "Your application is now running", "the running application's page")
+	require.Contains(t, text, "Amazon ECS", "the page of the sample, or of its stand-in")
 	b.screenshot(t, "application", "light")
+}
+
+// runScreenshot shows a run in its middle.
+func (b *browser) runScreenshot(t *testing.T) {
+	t.Helper()
+	until(t, deployWithin, func() bool {
+		ctx, cancel := b.soon()
+		defer cancel()
+		busy, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.querySelector("#environment-run a").ariaLabel.includes("load balancer, ")`))
+		return err == nil && busy
+	}, func() string { return "no load balancer is being made\n" + b.outline(t) })
+	href, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.querySelector("#environment-run a").href`))
+	require.NoError(t, err)
+	b.open(t, href)
+	b.screenshot(t, "run", "light")
 }
 
 func signIn(t *testing.T, b *browser, email string) {
