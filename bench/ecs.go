@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -143,15 +142,13 @@ func (e *ecsRun) module(module, name string) (bare, error) {
 }
 
 func (d bare) outputs(ctx context.Context) (map[string]json.RawMessage, error) {
-	cmd := exec.CommandContext(ctx, d.tofu, "output", "-json")
-	cmd.Dir = d.dir
-	text, err := cmd.Output()
+	text, err := d.command(ctx, "output", "-json").Output()
 	if err != nil {
 		return nil, fmt.Errorf("reading the outputs: %w", err)
 	}
 	var all map[string]struct{ Value json.RawMessage }
 	if err := json.Unmarshal(text, &all); err != nil {
-		return nil, fmt.Errorf("reading the outputs: %w", err)
+		return nil, fmt.Errorf("reading the outputs: %w in %q", err, text)
 	}
 	out := map[string]json.RawMessage{}
 	for name, o := range all {

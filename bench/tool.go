@@ -59,14 +59,18 @@ type bare struct {
 	dir, tofu, config string
 }
 
+func (d bare) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, d.tofu, args...)
+	cmd.Dir = d.dir
+	cmd.Env = append(os.Environ(), "TF_CLI_CONFIG_FILE="+d.config, "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1", "AWS_EC2_METADATA_DISABLED=true")
+	return cmd
+}
+
 // run runs OpenTofu commands one after the other and returns how long all of them took.
 func (d bare) run(ctx context.Context, commands ...[]string) (time.Duration, error) {
 	begun := time.Now()
 	for _, args := range commands {
-		cmd := exec.CommandContext(ctx, d.tofu, args...)
-		cmd.Dir = d.dir
-		cmd.Env = append(os.Environ(), "TF_CLI_CONFIG_FILE="+d.config, "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1", "AWS_EC2_METADATA_DISABLED=true")
-		if out, err := cmd.CombinedOutput(); err != nil {
+		if out, err := d.command(ctx, args...).CombinedOutput(); err != nil {
 			return 0, fmt.Errorf("tofu %s in %s: %w\n%s", args[0], d.dir, err, out)
 		}
 	}

@@ -3,12 +3,12 @@ package explain_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/berthdev/berth/internal/explain"
 )
@@ -19,8 +19,6 @@ const (
 	brokeOff   = "ECS deployment circuit breaker: tasks failed to start."
 	failed     = "(service shop-1a2b-80) (deployment ecs-svc/2) deployment failed: tasks failed to start."
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // three are three tasks that failed alike.
 func (c *cloud) three(code, reason string, container func() object) []object {
@@ -68,12 +66,13 @@ func TestExplainsExit(t *testing.T) {
 		for i := range 30 {
 			c.log = append(c.log, fmt.Sprintf("line %d", i))
 		}
-		c.log = append(c.log, "panic: DATABASE_URL is not set")
+		c.log = append(c.log, "\x1b[31mpanic: DATABASE_URL\x1b[0m is not\x07 set", strings.Repeat("x", 5000))
 	})
 	require.Len(t, found, 1)
 	require.Equal(t, "The container app exits by itself with code 3.", found[0].Summary)
 	require.Contains(t, found[0].Detail, "Last lines of container app (/ecs/shop-1a2b, app/app/00000000000000000000000000000002):")
 	require.Contains(t, found[0].Detail, "  panic: DATABASE_URL is not set")
+	require.Less(t, len(found[0].Detail), 2000)
 	require.NotContains(t, found[0].Detail, "line 10\n", "the last twenty lines only")
 }
 

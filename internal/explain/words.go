@@ -3,8 +3,10 @@ package explain
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // maxEvents is how many of the service's events are quoted.
@@ -90,7 +92,7 @@ func (c client) evidence(ctx context.Context, s *service, f failure) []string {
 	}
 	lines = append(lines, fmt.Sprintf("Last lines of container %s (%s):", name, where))
 	for _, l := range log {
-		lines = append(lines, "  "+l)
+		lines = append(lines, "  "+printable(l))
 	}
 	return lines
 }
@@ -222,6 +224,25 @@ func otherwise(v verdict) (string, []string) {
 			"Check the size of the task, its subnets and its roles; if the account's limit is reached, ask your platform team."}
 	}
 	return "ECS gave up the deployment: its tasks did not start.", []string{"Read the service's events below.", "Correct the inputs that were changed last, then deploy again."}
+}
+
+// longLine is where a line of a log is cut.
+const longLine = 400
+
+var escapes = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07`)
+
+// printable takes out what would reach through to a terminal, and cuts what nobody reads to its end.
+func printable(line string) string {
+	line = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\t' {
+			return -1
+		}
+		return r
+	}, escapes.ReplaceAllString(line, ""))
+	if runes := []rune(line); len(runes) > longLine {
+		line = string(runes[:longLine]) + "..."
+	}
+	return line
 }
 
 // firstSentence shortens a reason to its first line.

@@ -37,7 +37,10 @@ func dash(s string) string {
 }
 
 func shown(rows, total int) string {
-	if rows == total || total == views.Uncounted {
+	if total == views.Uncounted {
+		return views.Count(rows, "environment", "environments") + " on this page"
+	}
+	if rows == total {
 		return views.Count(total, "environment", "environments")
 	}
 	return fmt.Sprintf("%s of %s", views.Number(rows), views.Count(total, "environment", "environments"))

@@ -367,4 +367,31 @@ func TestLists(t *testing.T) {
 	until(next, row, func(d string) bool { return strings.Contains(d, "Deployed") })
 	v.get("/p/demo/activity?q=blue")
 	require.Contains(t, v.text("#runs"), "Deploy 1")
+	runs, end := v.listen(v.events(), "")
+	defer end()
+	v.post(environmentsPath+"/green/deploy", nil)
+	v.post(environmentsPath+"/blue/deploy", nil)
+	m = until(runs, "runs", func(d string) bool { return strings.Contains(d, "Deploy 2") })
+	require.NotContains(t, m.data, "environments/green", "the filter of the page holds for what comes later")
+}
+
+// TestPages: a long list comes in pages, there and back, with the filter kept.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	s := apptest.Start(t, apptest.Options{})
+	c := s.Client(apptest.Developer)
+	for i := range 53 {
+		_, err := c.CreateEnvironment(t.Context(), apptest.Project, api.CreateEnvironment{Name: "env-" + strconv.Itoa(100+i), Template: "pair", Version: "v1"})
+		require.NoError(t, err)
+	}
+	v := signedIn(t, s, apptest.Developer)
+	v.get(environmentsPath + "?template=pair")
+	require.Equal(t, 50, v.doc.Find("tbody tr").Length())
+	require.Contains(t, v.text("#environment-rows"), "50 environments on this page")
+	v.follow("[aria-label=Pages] a", "Next")
+	require.Equal(t, 3, v.doc.Find("tbody tr").Length())
+	require.Equal(t, "env-150", text(v.doc.Find("tbody a").First()))
+	v.follow("[aria-label=Pages] a", "Previous")
+	require.Equal(t, "env-100", text(v.doc.Find("tbody a").First()))
+	require.Contains(t, v.url, "template=pair")
 }
