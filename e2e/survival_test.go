@@ -42,7 +42,7 @@ func TestKilledServerAndSandbox(t *testing.T) {
 		require.Equal(t, 1, step.Attempt, "the step %s must not be repeated", step.Resource)
 	}
 	require.Equal(t, "deployed", s.status(t, developer, "demo", "ecs-1"))
-	for _, once := range []string{"ec2 vpc ", "ecs cluster ", "elbv2 load-balancer "} {
+	for _, once := range []string{"ec2 vpc ", "ecs cluster ", "elasticloadbalancing load-balancer "} {
 		n := 0
 		for _, line := range s.inventory(t, unique) {
 			if strings.HasPrefix(strings.ToLower(line), once) {
@@ -220,7 +220,9 @@ func killStep(t *testing.T, s *server, c *api.Client, seed uint64) {
 		require.Equal(t, "failed", s.status(t, developer, "demo", name))
 	}
 	unique := s.uniqueName(t, developer, "demo", name)
-	s.must(t, developer, "env", "destroy", name, "-p", "demo", "--wait")
+	if r := s.cli(t, developer, "env", "destroy", name, "-p", "demo", "--wait"); r.code != 0 {
+		t.Fatalf("destroy ended with %d: %s\n%s\nleft: %v", r.code, r.errors, s.must(t, developer, "env", "show", name, "-p", "demo"), s.inventory(t, unique))
+	}
 	require.Equal(t, "destroyed", s.status(t, developer, "demo", name))
 	require.Empty(t, s.inventory(t, unique))
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/berthdev/berth/api"
 )
 
 // walkthrough is what a developer does the first time, on the pages alone.
@@ -40,7 +42,7 @@ func walkthrough(t *testing.T, s *server) {
 	b.statusIs(t, seenWithin, "Deploying")
 	page := location(t, b)
 	if screenshots() {
-		b.runScreenshot(t)
+		b.runScreenshot(t, s)
 		b.open(t, page)
 	}
 	b.statusIs(t, deployWithin, "Deployed")
@@ -66,18 +68,20 @@ func walkthrough(t *testing.T, s *server) {
 	b.screenshot(t, "application", "light")
 }
 
-// runScreenshot shows a run in its middle.
-func (b *browser) runScreenshot(t *testing.T) {
+// runScreenshot shows a run while it makes the load balancer, which takes longest.
+func (b *browser) runScreenshot(t *testing.T, s *server) {
 	t.Helper()
-	until(t, deployWithin, func() bool {
-		ctx, cancel := b.soon()
-		defer cancel()
-		busy, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.querySelector("#environment-run a").ariaLabel.includes("load balancer, ")`))
-		return err == nil && busy
-	}, func() string { return "no load balancer is being made\n" + b.outline(t) })
-	href, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.querySelector("#environment-run a").href`))
-	require.NoError(t, err)
-	b.open(t, href)
+	reach(t, s.client(t), "ecs-1", 1, func(r api.Run) bool {
+		for _, step := range r.Steps {
+			for _, o := range step.Objects {
+				if o.Type == "aws_lb" && o.Status == "started" {
+					return true
+				}
+			}
+		}
+		return false
+	})
+	b.open(t, s.url()+"/p/demo/environments/ecs-1/runs/1")
 	b.screenshot(t, "run", "light")
 }
 
