@@ -35,7 +35,7 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any, heade
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	if out == nil || resp.StatusCode == http.StatusNoContent {
 		return nil
 	}
@@ -85,7 +85,7 @@ func (c *Client) send(ctx context.Context, method, path string, in any, header .
 	if resp.StatusCode < 300 {
 		return resp, nil
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	return nil, readError(resp)
 }
 
@@ -94,7 +94,7 @@ func readError(resp *http.Response) error {
 	if err != nil {
 		return fmt.Errorf("reading the error answer: %w", err)
 	}
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) //nolint:errcheck // no type is no problem+json
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	var e Error
 	if !strings.HasSuffix(kind, "json") || json.Unmarshal(text, &e) != nil || e.Code == "" {
 		return &Error{
@@ -160,8 +160,11 @@ func (c *Client) CreateProject(ctx context.Context, in CreateProject) (Project, 
 	return out, c.do(ctx, http.MethodPost, "/projects", in, &out)
 }
 
-// Grant gives a role in a project.
+// Grant gives a role in a project, or in the whole organisation when the project is empty.
 func (c *Client) Grant(ctx context.Context, project string, in Grant) error {
+	if project == "" {
+		return c.do(ctx, http.MethodPost, "/grants", in, nil)
+	}
 	return c.do(ctx, http.MethodPost, path("projects", project, "grants"), in, nil)
 }
 
@@ -200,10 +203,14 @@ func (c *Client) Environments(ctx context.Context, project string, f Environment
 	return out, c.do(ctx, http.MethodGet, path("projects", project, "environments")+"?"+q.Encode(), nil, &out)
 }
 
-// CreateEnvironment makes a draft. A key makes a repeated call return what the first one made.
+// CreateEnvironment makes a draft. With a key in it, a repeated call returns what the first one made.
 func (c *Client) CreateEnvironment(ctx context.Context, project string, in CreateEnvironment) (Environment, error) {
 	var out Environment
-	return out, c.do(ctx, http.MethodPost, path("projects", project, "environments"), in, &out)
+	var header []string
+	if in.Key != "" {
+		header = []string{"Idempotency-Key", in.Key}
+	}
+	return out, c.do(ctx, http.MethodPost, path("projects", project, "environments"), in, &out, header...)
 }
 
 // Environment returns one environment.
@@ -338,7 +345,7 @@ func (c *Client) watchOnce(ctx context.Context, project, name string, number int
 	if err != nil {
 		return r, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	for data, err := range ServerSentEvents(resp.Body) {
 		if err != nil {
 			return r, err

@@ -56,7 +56,7 @@ type App struct {
 	handler  http.Handler
 	loops    []loop
 	listener net.Listener
-	seeded   atomic.Bool
+	ready    milestones
 	draining atomic.Bool
 }
 
@@ -65,7 +65,7 @@ func New(ctx context.Context, cfg Config) (*App, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg}
+	a := &App{cfg: cfg, ready: newMilestones()}
 	for _, stage := range []func(context.Context) error{
 		a.openData, a.newServices, a.newRunning, a.newTransports, a.newBackground,
 	} {
@@ -121,7 +121,8 @@ func (a *App) newRunning(context.Context) error {
 	}
 	a.runner, err = runner.New(runner.Config{
 		Dir: a.dir("steps"), LockDir: a.dir("locks"), CacheDir: a.dir("warm"), Logger: a.cfg.Logger,
-		Hide: []string{a.cfg.DataDir, filepath.Dir(a.cfg.KeyFile)},
+		Hide: []string{a.cfg.DataDir, a.cfg.KeyFile}, Expose: exposed(a.cfg.Toolchain),
+		Env: wayOut(),
 	})
 	if err != nil {
 		return fmt.Errorf("preparing the runner: %w", err)
@@ -139,6 +140,31 @@ func (a *App) newRunning(context.Context) error {
 	})
 	a.environments = environment.New(environment.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Templates: a.templates, Runs: a.runs})
 	return nil
+}
+
+// wayOut is what a machine needs to reach the internet, which steps get from the server's environment and nothing else.
+func wayOut() map[string]string {
+	out := map[string]string{}
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"} {
+		if v, ok := os.LookupEnv(name); ok {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// exposed are the folders of the toolchain, which steps need even where they lie below a hidden one.
+func exposed(c tofu.Config) []string {
+	var out []string
+	if dir, err := tofu.DefaultCacheDir(os.Getenv); err == nil {
+		out = append(out, dir)
+	}
+	for _, dir := range []string{c.CacheDir, c.ProviderMirror} {
+		if dir != "" {
+			out = append(out, dir)
+		}
+	}
+	return out
 }
 
 // ownerName returns this data folder's name in leases, made once.

@@ -22,6 +22,7 @@ type sandboxProcess struct {
 	logger *slog.Logger
 	// busy reports whether steps are running, which need the sandbox beyond the server's end.
 	busy    func() bool
+	started func() // is told when it answers
 	healthy atomic.Bool
 }
 
@@ -52,6 +53,7 @@ func (s *sandboxProcess) Run(ctx context.Context) error {
 			return err
 		}
 		s.healthy.Store(true)
+		s.started()
 		err := p.wait(ctx)
 		s.healthy.Store(false)
 		if ctx.Err() != nil {
@@ -83,7 +85,7 @@ func (s *sandboxProcess) start() (process, error) {
 	if err != nil {
 		return process{}, fmt.Errorf("opening the sandbox's log: %w", err)
 	}
-	defer log.Close()                                                                                 //nolint:errcheck // the child has its own
+	defer log.Close()
 	cmd := exec.Command(exe, "sandbox", "--addr", s.addr, "--data-dir", filepath.Join(s.dir, "data")) //nolint:gosec,noctx // it must outlive every context
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

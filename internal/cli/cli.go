@@ -70,7 +70,7 @@ func report(cmd *cobra.Command, err error) {
 			return
 		}
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "Error: %s\n", err) //nolint:errcheck // nowhere to tell
+	fmt.Fprintf(cmd.ErrOrStderr(), "Error: %s\n", err)
 }
 
 // exitCode maps every error to a documented code.

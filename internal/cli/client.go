@@ -72,7 +72,7 @@ func (c credentials) write() error {
 	if err != nil {
 		return fmt.Errorf("keeping your sign-in: %w", err)
 	}
-	defer os.Remove(tmp.Name()) //nolint:errcheck // gone after the rename
+	defer os.Remove(tmp.Name())
 	if _, err := tmp.Write(text); err != nil {
 		return fmt.Errorf("keeping your sign-in: %w", err)
 	}

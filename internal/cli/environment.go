@@ -265,7 +265,7 @@ func newEnvList(t *target) *cobra.Command {
 }
 
 func line(w io.Writer, cells ...string) {
-	fmt.Fprintln(w, strings.Join(cells, "\t")) //nolint:errcheck // a tabwriter keeps errors until Flush
+	fmt.Fprintln(w, strings.Join(cells, "\t"))
 }
 
 func newEnvShow(t *target) *cobra.Command {
@@ -471,7 +471,7 @@ func printLog(cmd *cobra.Command, client *api.Client, project, name string, numb
 	if err != nil {
 		return err
 	}
-	defer log.Close() //nolint:errcheck // only read
+	defer log.Close()
 	if _, err := io.Copy(cmd.OutOrStdout(), log); err != nil {
 		return fmt.Errorf("reading the log: %w", err)
 	}

@@ -44,7 +44,7 @@ func newLoginCommand() *cobra.Command {
 			if err := c.write(); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "Signed in to %s as %s.\n", url, session.User.Email) //nolint:errcheck // a terminal
+			fmt.Fprintf(cmd.OutOrStdout(), "Signed in to %s as %s.\n", url, session.User.Email)
 			return nil
 		},
 	}
@@ -94,9 +94,9 @@ func readPassword(cmd *cobra.Command, fromStdin bool, prompt string) (string, er
 	if !term.IsTerminal(fd) {
 		return "", usagef("There is no terminal to ask for the password on; use --password-stdin.")
 	}
-	fmt.Fprint(cmd.ErrOrStderr(), prompt) //nolint:errcheck // a terminal
+	fmt.Fprint(cmd.ErrOrStderr(), prompt)
 	text, err := term.ReadPassword(fd)
-	fmt.Fprintln(cmd.ErrOrStderr()) //nolint:errcheck // a terminal
+	fmt.Fprintln(cmd.ErrOrStderr())
 	if err != nil {
 		return "", fmt.Errorf("reading the password: %w", err)
 	}

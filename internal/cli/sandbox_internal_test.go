@@ -22,11 +22,13 @@ func TestSandboxCommandServesUntilItIsStopped(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.ExecuteContext(ctx) }()
 
-	line, err := bufio.NewReader(logs).ReadString('\n')
-	require.NoError(t, err)
+	lines := bufio.NewScanner(logs)
+	url := ""
+	for url == "" && lines.Scan() {
+		url = regexp.MustCompile(`http://[0-9.:]+`).FindString(lines.Text())
+	}
+	require.NotEmpty(t, url)
 	go func() { _, _ = io.Copy(io.Discard, logs) }()
-	url := regexp.MustCompile(`http://[0-9.:]+`).FindString(line)
-	require.NotEmpty(t, url, line)
 	resp, err := http.Get(url + "/_sandbox/health")
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())

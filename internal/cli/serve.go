@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -86,9 +87,9 @@ func serve(cmd *cobra.Command, cfg app.Config) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Berth serves %s\n", a.URL()) //nolint:errcheck // a terminal
+	fmt.Fprintf(cmd.OutOrStdout(), "Berth serves %s\n", a.URL())
 	if token != "" {
-		fmt.Fprintf(cmd.OutOrStdout(), "Set it up at %s/setup with this token, which a restart replaces: %s\n", a.URL(), token) //nolint:errcheck // a terminal
+		fmt.Fprintf(cmd.OutOrStdout(), "Set it up at %s/setup with this token, which a restart replaces: %s\n", a.URL(), token)
 	}
 	return a.Run(cmd.Context())
 }
@@ -110,7 +111,7 @@ func newDevCommand() *cobra.Command {
 			}
 			cfg.Logger = newLogger(cmd, jsonLogs, level)
 			dev.Say = func(format string, args ...any) {
-				fmt.Fprintf(cmd.OutOrStdout(), format+"\n", args...) //nolint:errcheck // a terminal
+				fmt.Fprintf(cmd.OutOrStdout(), format+"\n", args...)
 			}
 			cfg.Dev = dev
 			return serveDev(cmd, cfg)
@@ -124,6 +125,13 @@ func newDevCommand() *cobra.Command {
 }
 
 func serveDev(cmd *cobra.Command, cfg app.Config) error {
+	printer := newProgressPrinter(cmd.ErrOrStderr())
+	begun := time.Now()
+	cfg.OnProgress = printer.print
+	cfg.OnReady = func() {
+		printer.finish()
+		cfg.Dev.Say("Ready after %s. Stop with Ctrl-C; what is deployed is there again at the next start.", time.Since(begun).Round(10*time.Millisecond))
+	}
 	a, err := app.New(cmd.Context(), cfg)
 	if err != nil {
 		return err

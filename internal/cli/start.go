@@ -74,7 +74,7 @@ func waitForRun(cmd *cobra.Command, client *api.Client, t *target, name string, 
 	say := func(key, state, text string) {
 		if told[key] != state {
 			told[key] = state
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s  %s\n", time.Now().Format(time.TimeOnly), text) //nolint:errcheck,forbidigo // a terminal
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s  %s\n", time.Now().Format(time.TimeOnly), text)
 		}
 	}
 	return client.WatchRun(cmd.Context(), t.project, name, number, func(r api.Run) {

@@ -53,7 +53,7 @@ type DB struct {
 func Open(ctx context.Context, cfg Config) (*DB, error) {
 	d := &DB{now: cfg.Now, logger: cfg.Logger, url: cfg.URL}
 	if d.now == nil {
-		d.now = time.Now
+		d.now = time.Now //nolint:forbidigo // the default of the clock that is handed in
 	}
 	if d.logger == nil {
 		d.logger = slog.Default()
@@ -114,7 +114,7 @@ func (d *DB) ExecContext(ctx context.Context, query string, args ...any) (sql.Re
 // QueryContext reads outside any transaction. A statement that writes, with
 // RETURNING for example, belongs in Tx.
 func (d *DB) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	rows, err := d.read.QueryContext(ctx, query, args...) //nolint:rowserrcheck,sqlclosecheck // the caller owns the rows
+	rows, err := d.read.QueryContext(ctx, query, args...)
 	return rows, translate(err)
 }
 

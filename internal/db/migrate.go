@@ -75,7 +75,7 @@ func (d *DB) applyMigrations(ctx context.Context, files fs.FS) error {
 	if err != nil {
 		return err
 	}
-	start := time.Now()
+	start := time.Now() //nolint:forbidigo // a duration for the log
 	results, err := provider.Up(ctx)
 	if err != nil {
 		return err

@@ -106,7 +106,7 @@ func kindOf(err error) string {
 		return "forbidden"
 	case 404:
 		return "not_found"
-	case 409:
+	case 409, 412:
 		return "conflict"
 	case 422:
 		return "invalid"
@@ -133,7 +133,9 @@ func TestBadInputIsRefusedBeforeAnythingIsMade(t *testing.T) {
 		"port no number":    {func(in *api.CreateEnvironment) { in.Variables = variable("port", "eighty") }, "port", "eighty"},
 		"port out of range": {func(in *api.CreateEnvironment) { in.Variables = variable("port", "70000") }, "port", "65535"},
 		"not allowed":       {func(in *api.CreateEnvironment) { in.Variables = variable("name", "mine") }, "name", "template"},
-		"bad JSON":          {func(in *api.CreateEnvironment) { in.Variables = []api.Variable{{Name: "x", ValueType: "json", Value: text("{")}} }, "x", "JSON"},
+		"bad JSON": {func(in *api.CreateEnvironment) {
+			in.Variables = []api.Variable{{Name: "x", ValueType: "json", Value: text("{")}}
+		}, "x", "JSON"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

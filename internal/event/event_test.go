@@ -137,7 +137,10 @@ func TestNoGapAndNoRepeat(t *testing.T) {
 		seen := make([][]int64, 3)
 		for i := range seen {
 			group.Go(func() {
-				for e := range b.Subscribe(event.Filter{AllProjects: true}, 0).All(t.Context()) {
+				for e, err := range b.Subscribe(event.Filter{AllProjects: true}, 0).All(t.Context()) {
+					if err != nil {
+						return // the counts below tell
+					}
 					seen[i] = append(seen[i], e.ID)
 					if len(seen[i]) == writers*each {
 						return

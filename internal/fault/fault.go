@@ -76,7 +76,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // Is reports whether target is a fault with the same code, so that a sentinel
 // matches every error made from it, whatever the message.
 func (e *Error) Is(target error) bool {
-	other, ok := target.(*Error) //nolint:errorlint // errors.Is walks the chain; this compares one link
+	other, ok := target.(*Error)
 	return ok && e.Code != "" && e.Code == other.Code
 }
 

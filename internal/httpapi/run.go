@@ -122,7 +122,7 @@ func (s *server) log(ctx context.Context, in *logInput) (func(huma.Context), err
 			return nil, err
 		}
 		return func(out huma.Context) {
-			defer src.Close() //nolint:errcheck // only read
+			defer src.Close()
 			if _, err := io.Copy(flushing{out.BodyWriter()}, src); err != nil && ctx.Err() == nil {
 				s.Logger.WarnContext(ctx, "sending a log", "error", err)
 			}

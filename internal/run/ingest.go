@@ -17,14 +17,11 @@ const batch = 64
 // follow takes over what a started or adopted attempt reports, until its result. Each transaction writes a batch of
 // records together with the offset behind them, so that a server that dies in between repeats nothing.
 func (e *Executor) follow(ctx context.Context, st Step, h *runner.Handle, in PrepareInput) error {
-	stop, forget := e.Runs.stopRequests(st.ID, st.Attempt)
-	defer forget()
-	e.running.add(st, h)
+	stop := e.running.add(st, h)
 	defer e.running.remove(st)
-	if in.Run.CancelRequested {
-		if err := h.Stop(ctx); err != nil {
-			return fmt.Errorf("stopping step %s: %w", st.ID, err)
-		}
+	// The run may have been canceled before anybody listened for it.
+	if err := e.checkStops(ctx); err != nil {
+		return err
 	}
 	for {
 		result, err := e.take(ctx, &st, h, stop, in)
@@ -80,7 +77,6 @@ func (e *Executor) take(ctx context.Context, st *Step, h *runner.Handle, stop <-
 	for {
 		select {
 		case <-stop:
-			stop = nil
 			if err := h.Stop(ctx); err != nil {
 				return nil, err
 			}
@@ -253,7 +249,7 @@ func (e *Executor) collect(ctx context.Context, st Step, result runner.Result, i
 	if err != nil {
 		return fin, fmt.Errorf("opening the log of step %s: %w", st.ID, err)
 	}
-	defer log.Close() //nolint:errcheck // only read
+	defer log.Close()
 	fin.log, err = e.Runs.storeLog(ctx, st, log)
 	return fin, err
 }

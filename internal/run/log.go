@@ -130,7 +130,7 @@ func (s *Service) storeLog(ctx context.Context, st Step, src io.Reader) ([]chunk
 	if err != nil {
 		return nil, fmt.Errorf("starting compression: %w", err)
 	}
-	defer enc.Close() //nolint:errcheck // nothing is buffered
+	defer enc.Close()
 	var chunks []chunk
 	var start int64
 	buf := make([]byte, logChunk)

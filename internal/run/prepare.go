@@ -81,7 +81,7 @@ func (p *Preparer) Spec(ctx context.Context, in PrepareInput) (runner.Spec, erro
 		return runner.Spec{}, err
 	}
 	spec := runner.Spec{
-		StepID: string(in.Step.ID), RunID: string(in.Run.ID), EnvironmentID: in.Run.EnvironmentID, ResourceID: string(in.Resource.ID),
+		StepID: string(in.Step.ID), RunID: string(in.Run.ID), EnvironmentID: in.Run.EnvironmentID, UniqueName: in.Snapshot.UniqueName, ResourceID: string(in.Resource.ID),
 		Attempt: in.Step.Attempt, Action: runner.Action(in.Step.Action), Tool: tool,
 		Bundle:    runner.Bundle{Path: path, Digest: resource.Version.Spec.Bundle.Digest, Dir: resource.Version.Spec.Bundle.Dir},
 		Variables: resolved.Variables, Env: resolved.Env, Backend: runner.Backend(resource.Version.Spec.Backend.Type),

@@ -90,7 +90,7 @@ func (c check) look(ctx context.Context, client *http.Client) error {
 	if err != nil {
 		return errors.Unwrap(err) // without the address, which the caller's message has
 	}
-	defer resp.Body.Close()                                                          //nolint:errcheck // only read
+	defer resp.Body.Close()
 	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20)); err != nil { // the body must arrive, too
 		return fmt.Errorf("the answer broke off: %w", err)
 	}

@@ -2,9 +2,7 @@ package run
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -70,17 +68,6 @@ func scanResource(row db.Scanner) (Resource, error) {
 func listResources(ctx context.Context, q db.Querier, environmentID string) ([]Resource, error) {
 	return db.List(ctx, q, scanResource,
 		`SELECT `+resourceColumns+` FROM resources o WHERE o.environment_id = $1 ORDER BY o.id`, environmentID)
-}
-
-func getResource(ctx context.Context, q db.Querier, id ResourceID) (Resource, error) {
-	o, err := scanResource(q.QueryRowContext(ctx, `SELECT `+resourceColumns+` FROM resources o WHERE o.id = $1`, id))
-	if errors.Is(err, sql.ErrNoRows) {
-		return Resource{}, ErrNotFound
-	}
-	if err != nil {
-		return Resource{}, fmt.Errorf("loading resource %s: %w", id, err)
-	}
-	return o, nil
 }
 
 func insertResource(ctx context.Context, tx *db.Tx, o Resource) error {

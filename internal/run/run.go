@@ -83,9 +83,9 @@ const (
 	ActionPlan    Action = "plan"
 )
 
-// MaxAttempts bounds how often a step is started again after its runner was lost. A template whose code
-// kills its own runner would otherwise be tried for ever.
-const MaxAttempts = 5
+// MaxLosses bounds how often a step's runner may be lost. A template whose code kills its own runner would otherwise be
+// tried for ever.
+const MaxLosses = 5
 
 // Run is one execution against an environment.
 type Run struct {
@@ -114,6 +114,7 @@ type Step struct {
 	Status     StepStatus
 	Phase      string // the phase of the current attempt, empty before it starts
 	Attempt    int    // counts claims, from 1
+	Losses     int    // counts attempts whose runner died, since the run was created or retried
 	DependsOn  []StepID
 	Error      string // one sentence a user can act on; set when failed
 	// Diagnostics are the errors and warnings of the current attempt, secrets replaced: first why the application does not

@@ -55,7 +55,7 @@ func (s *Service) seal(plain []byte, owner string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting compression: %w", err)
 	}
-	defer enc.Close() //nolint:errcheck // nothing is buffered
+	defer enc.Close()
 	sealed, err := s.Keyring.Seal(enc.EncodeAll(plain, nil), []byte(owner))
 	if err != nil {
 		return nil, fmt.Errorf("sealing something of %s: %w", owner, err)

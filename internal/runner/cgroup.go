@@ -177,6 +177,6 @@ func sweep(cg *cgroup) []string {
 		if left == 0 {
 			return names
 		}
-		time.Sleep(pause)
+		time.Sleep(pause) //nolint:forbidigo // processes that are no children announce nothing
 	}
 }

@@ -65,7 +65,6 @@ func parseReply(b []byte) (reply, error) {
 type failure struct {
 	code    string
 	message string
-	status  Status // empty: failed
 	err     error
 }
 

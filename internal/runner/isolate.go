@@ -39,9 +39,9 @@ func enterNamespace(hide []string, keeps []keep) error {
 			_ = unix.Close(k.fd)
 		}
 	}()
-	for _, dir := range hide {
-		if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=1m,mode=0755"); err != nil {
-			return fmt.Errorf("hiding %s: %w", dir, err)
+	for _, path := range hide {
+		if err := cover(path); err != nil {
+			return fmt.Errorf("hiding %s: %w", path, err)
 		}
 	}
 	for _, k := range kept {
@@ -50,6 +50,20 @@ func enterNamespace(hide []string, keeps []keep) error {
 		}
 	}
 	return dropCapabilities()
+}
+
+// cover puts an empty directory over a directory, and nothing over a file. What does not exist need not be hidden.
+func cover(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.IsDir():
+		return unix.Mount("tmpfs", path, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=1m,mode=0755")
+	}
+	return unix.Mount("/dev/null", path, "", unix.MS_BIND, "")
 }
 
 // lookingCapabilities would let template code that runs as root look behind a covered directory: by unmounting, through

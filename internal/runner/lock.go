@@ -62,7 +62,7 @@ func flock(f *os.File, wait time.Duration) error {
 		if err == nil || (!errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR)) || Now() >= deadline {
 			return err
 		}
-		time.Sleep(pause)
+		time.Sleep(pause) //nolint:forbidigo // see above
 	}
 }
 

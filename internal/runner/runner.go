@@ -20,9 +20,9 @@ type Config struct {
 	// thing in main.
 	Exe string
 
-	// Hide lists directories that template code must not see, normally the data directory and the folder of the key
-	// file. They are covered in a mount namespace where the system permits one. What a step needs below them (its own
-	// private directory, its initialised directory, the tool, Expose) stays visible.
+	// Hide lists directories and files that template code must not see, normally the data directory and the key file.
+	// They are covered in a mount namespace where the system permits one. What a step needs below them (its own private
+	// directory, its initialised directory, the tool, Expose) stays visible.
 	Hide []string
 	// Expose lists paths below Hide that stay readable, for example a provider mirror.
 	Expose []string

@@ -344,7 +344,7 @@ func checkWarm(dir string) error {
 	})
 	switch {
 	case err != nil:
-		return fmt.Errorf("it cannot be read: %v", err)
+		return fmt.Errorf("it cannot be read: %w", err)
 	case diff != nil:
 		return diff
 	case left != 0:

@@ -88,7 +88,7 @@ func (c *Compiled) Input(name string) (Input, bool) {
 // Sensitive reports whether a value of that name must be stored sealed and never
 // shown, be it an input or a variable that a developer adds.
 func (c *Compiled) Sensitive(name string) bool {
-	if in := c.byName[name]; in != nil && in.Input.Sensitive {
+	if in := c.byName[name]; in != nil && in.Sensitive {
 		return true
 	}
 	for _, r := range c.Resources {

@@ -360,7 +360,7 @@ func checkRefs(f *fault.Fields, refs []ContextRef) {
 // firstFault takes the first fault out of joined errors.
 func firstFault(err error) error {
 	var fields fault.Fields
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the join itself
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {
 			fields.Merge("", e)
 		}

@@ -58,9 +58,9 @@ func storyServer(t *testing.T) (*httptest.Server, chan<- string) {
 					w.(http.Flusher).Flush()
 				}
 			}
-		case r.URL.Path == "/p/demo/environments":
+		case r.URL.Path == "/p/demo/environments" && r.Method == http.MethodGet:
 			_ = all["environments-ten"].Render(r.Context(), w)
-		case r.URL.Path == "/p/demo/environments/new":
+		case r.URL.Path == "/p/demo/environments": // another template was chosen
 			v := newEnvironment()
 			v.Name.Value, v.Template.Value = r.FormValue("name"), r.FormValue("template")
 			v.Summary.Description = "About " + r.FormValue("template")

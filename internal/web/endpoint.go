@@ -84,7 +84,7 @@ func (c *endpointChecks) ask(ctx context.Context, address string) (answers bool,
 	case err != nil:
 		return false, "nothing accepts the connection"
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
 	if resp.StatusCode >= http.StatusInternalServerError {
 		return false, "it answers " + resp.Status

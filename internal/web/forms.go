@@ -15,6 +15,7 @@ func placeErrors(f *fault.Error, fields map[string]*views.Field) string {
 	}
 	var left []string
 	for _, e := range f.Fields {
+		e.Path = inputName(e.Path)
 		field := fields[e.Path]
 		switch {
 		case field == nil && e.Path == "":
@@ -29,6 +30,9 @@ func placeErrors(f *fault.Error, fields map[string]*views.Field) string {
 	}
 	return strings.Join(left, " ")
 }
+
+// inputName is the name of the input that a path leads to: a variable's, or a field's own.
+func inputName(path string) string { return strings.TrimPrefix(path, "variables.") }
 
 // sentence makes a whole sentence of a message that may be only its end: "must be a number" about Port.
 func sentence(label, message string) string {

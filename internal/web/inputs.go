@@ -33,7 +33,7 @@ const (
 // readInputForm takes the rows in the order of their numbers; rows that were left empty are none.
 func readInputForm(form url.Values) inputForm {
 	f := inputForm{edits: map[string]string{}, add: form.Has("add")}
-	f.revision, _ = strconv.Atoi(form.Get("version")) //nolint:errcheck // 0 is "whatever is current"
+	f.revision, _ = strconv.Atoi(form.Get("version"))
 	var numbers []int
 	for name := range form {
 		if edited, ok := strings.CutPrefix(name, editPrefix); ok {
@@ -77,7 +77,7 @@ func (f *inputForm) merge(e environment.Environment, version *template.Compiled)
 		text, edited := f.edits[old.Name]
 		seen[old.Name] = true
 		switch {
-		case edited && !(e.Hidden[old.Name] && text == ""):
+		case edited && (text != "" || !e.Hidden[old.Name]):
 			old = editedValue(version, old, text)
 		case e.Hidden[old.Name]:
 			keep = append(keep, old.Name)
@@ -125,6 +125,9 @@ func (s *server) saveInputs(w http.ResponseWriter, r *http.Request) error {
 		form.rows = append(form.rows, views.VariableRow{Type: string(template.Text)})
 		fillInputs(&v.Inputs, form, nil)
 		return render(w, r, http.StatusOK, EnvironmentPage(*v))
+	}
+	if form.revision != 0 && form.revision != f.Revision {
+		return s.refuseInputs(w, r, v, form, environment.ErrStale) // what came between is on the page now
 	}
 	values, keep, err := form.merge(f.Environment, f.version)
 	if err == nil {
@@ -180,7 +183,8 @@ func fillInputs(t *views.InputTab, form inputForm, f *fault.Error) {
 			t.Error = f.Message
 		}
 		for _, e := range f.Fields {
-			messages[e.Path] = strings.TrimSpace(messages[e.Path] + " " + sentence(e.Path, e.Message))
+			name := inputName(e.Path)
+			messages[name] = strings.TrimSpace(messages[name] + " " + sentence(name, e.Message))
 		}
 	}
 	for i := range form.rows {

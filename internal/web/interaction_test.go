@@ -102,7 +102,7 @@ func TestInBrowser(t *testing.T) {
 	r.open("new")
 	r.press("ecs-7")
 	r.holds(`(() => { const s = document.getElementById("f-template"); s.value = "sample"; s.dispatchEvent(new Event("change", { bubbles: true })); return true; })()`)
-	r.becomes(`document.querySelector("aside p").textContent === "About sample"`)
+	r.becomes(`document.querySelector("aside p")?.textContent === "About sample"`)
 	r.holds(`document.getElementById("f-name").value === "ecs-7" && document.getElementById("f-template").value === "sample"`)
 
 	// Destroying asks for the name.

@@ -119,7 +119,7 @@ func (s *server) tail(ctx context.Context, st run.Step, before int) (lines []vie
 	if err != nil {
 		return nil, at, err
 	}
-	defer src.Close() //nolint:errcheck // only read
+	defer src.Close()
 	in := newLineReader(src, at)
 	for before == 0 || in.at.line < before-1 {
 		line, err := in.next(!st.Status.Ended())
@@ -220,7 +220,7 @@ func (s *server) rawLog(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer src.Close() //nolint:errcheck // only read
+	defer src.Close()
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if r.URL.Query().Has("download") {
 		w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", fmt.Sprintf("%s-run-%d-%s.log", r.PathValue("environment"), f.Number, st.Resource)))
@@ -262,7 +262,7 @@ func (s *server) followLog(ctx context.Context, st run.Step, from place, send fu
 	if err != nil {
 		return err
 	}
-	defer src.Close() //nolint:errcheck // only read
+	defer src.Close()
 	in := newLineReader(src, from)
 	var lines []views.LogLine
 	for {
@@ -287,6 +287,6 @@ func (s *server) followLog(ctx context.Context, st run.Step, from place, send fu
 
 // buffered reports whether another whole line is there without waiting.
 func (l *lineReader) buffered() bool {
-	peek, _ := l.in.Peek(l.in.Buffered()) //nolint:errcheck // what is buffered can be looked at
+	peek, _ := l.in.Peek(l.in.Buffered())
 	return bytes.IndexByte(peek, '\n') >= 0
 }

@@ -134,6 +134,8 @@ func took(from, to, now time.Time) string {
 	}
 	if to.IsZero() {
 		to = now
+	} else if d := to.Sub(from); d < time.Second {
+		return "under 1 s"
 	}
 	return views.Duration(to.Sub(from))
 }

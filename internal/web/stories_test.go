@@ -109,9 +109,9 @@ func newEnvironment() views.NewEnvironment {
 	return views.NewEnvironment{
 		Page: page("New Environment", views.SectionEnvironments), Allowed: true,
 		ActionURL: "/p/demo/environments",
-		Name:     views.Field{Label: "Name", Name: "name", Kind: views.FieldText, Required: true, Autofocus: true, Pattern: "[a-z][a-z0-9\\-]*", PatternHelp: "Lower-case letters, digits and hyphens, starting with a letter.", MaxLength: 40, Help: "Lower-case letters, digits and hyphens; unique in this project."},
-		Template: views.Field{Label: "Template", Name: "template", Kind: views.FieldSelect, Value: "ecs", Options: []views.Option{{Value: "ecs", Label: "ecs"}, {Value: "sample", Label: "sample"}}},
-		Version:  views.Field{Label: "Version", Name: "version", Kind: views.FieldSelect, Value: "v1", Options: []views.Option{{Value: "v1", Label: "v1"}}},
+		Name:      views.Field{Label: "Name", Name: "name", Kind: views.FieldText, Required: true, Autofocus: true, Pattern: "[a-z][a-z0-9\\-]*", PatternHelp: "Lower-case letters, digits and hyphens, starting with a letter.", MaxLength: 40, Help: "Lower-case letters, digits and hyphens; unique in this project."},
+		Template:  views.Field{Label: "Template", Name: "template", Kind: views.FieldSelect, Value: "ecs", Options: []views.Option{{Value: "ecs", Label: "ecs"}, {Value: "sample", Label: "sample"}}},
+		Version:   views.Field{Label: "Version", Name: "version", Kind: views.FieldSelect, Value: "v1", Options: []views.Option{{Value: "v1", Label: "v1"}}},
 		Inputs: []views.Field{
 			{Label: "image_location", Name: "input.image_location", Kind: views.FieldText, Mono: true, Value: "public.ecr.aws/ecs-sample-image/amazon-ecs-sample:latest", Help: "Container image to run."},
 			{Label: "container_port", Name: "input.container_port", Kind: views.FieldNumber, Value: "80", Help: "Port the application listens on."},

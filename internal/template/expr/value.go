@@ -65,7 +65,7 @@ func native(v ref.Val) (any, error) {
 	case types.Timestamp:
 		return x.Format("2006-01-02T15:04:05.999999999Z07:00"), nil
 	case types.Duration:
-		return x.Duration.String(), nil
+		return x.String(), nil
 	case *types.Optional:
 		if !x.HasValue() {
 			return nil, nil

@@ -81,7 +81,7 @@ type Endpoint struct {
 	Checked bool // whether anything has been checked yet
 	// CheckURL gives the state after a look; the page asks for it once it is there. Empty when that has just been done.
 	CheckURL string
-	Detail  string
+	Detail   string
 }
 
 // EnvironmentPage is one environment. Which tab is shown decides which of the fields below are filled.

@@ -39,7 +39,7 @@ func (r *Runner) prepare(spec engine.ContainerSpec, img image.Unpacked) (startRe
 	if user == "" {
 		user = img.Config.User
 	}
-	home := "/"
+	var home string
 	var err error
 	if req.UID, req.GID, home, err = findUser(filepath.Join(r.store.RootFS(), img.Name), user); err != nil {
 		return req, fmt.Errorf("container %s: user %q: %w", spec.Name, user, err)

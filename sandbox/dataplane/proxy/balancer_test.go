@@ -344,6 +344,7 @@ func TestUpgrade(t *testing.T) {
 	r := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(r, nil)
 	require.NoError(t, err)
+	defer resp.Body.Close()
 	require.Equal(t, 101, resp.StatusCode)
 	fmt.Fprint(conn, "hello\n")
 	line, err := r.ReadString('\n')

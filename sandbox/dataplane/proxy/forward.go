@@ -67,9 +67,6 @@ func splice(a, b net.Conn) {
 	wg.Wait()
 }
 
-// stopAccepting leaves open connections alone.
-func (f *forwarder) stopAccepting() { f.ln.Close() }
-
 // close ends everything.
 func (f *forwarder) close() {
 	f.ln.Close()

@@ -106,7 +106,7 @@ func (d Redirect) location(r *http.Request, port string) string {
 	}
 	protocol := strings.ToLower(or(d.Protocol, "#{protocol}"))
 	host, at := or(d.Host, "#{host}"), or(d.Port, "#{port}")
-	if !(protocol == "http" && at == "80" || protocol == "https" && at == "443") {
+	if usual := protocol == "http" && at == "80" || protocol == "https" && at == "443"; !usual {
 		host = net.JoinHostPort(host, at)
 	}
 	out := protocol + "://" + host + or(d.Path, "/#{path}")
