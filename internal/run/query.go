@@ -189,7 +189,11 @@ type durationKey struct {
 	action   Action
 }
 
-// usualDurations returns medians over the latest successful steps of runs of the same environment template.
+// usualRuns is how many earlier runs say how long a step usually takes.
+const usualRuns = 30
+
+// usualDurations returns medians over the successful steps of the latest runs of the same environment template. It looks
+// at no more runs than it uses, for pages ask this at every change and the history only grows.
 func usualDurations(ctx context.Context, q db.Querier, id ID) (map[durationKey]time.Duration, error) {
 	type row struct {
 		key durationKey
@@ -202,10 +206,14 @@ func usualDurations(ctx context.Context, q db.Querier, id ID) (map[durationKey]t
 		v.d = time.Duration(micros) * time.Microsecond
 		return v, err
 	}, `SELECT s.resource, s.action, s.finished_at - s.started_at
-		FROM steps s JOIN runs r ON r.id = s.run_id JOIN environment_template_versions v ON v.id = r.template_version_id
-		WHERE s.status = 'succeeded' AND r.id <> $1 AND v.template_id = (
-			SELECT v2.template_id FROM environment_template_versions v2 JOIN runs r2 ON r2.template_version_id = v2.id WHERE r2.id = $1)
-		ORDER BY r.created_at DESC LIMIT 100`, id)
+		FROM (
+			SELECT r.id FROM runs r
+			WHERE r.id <> $1 AND r.finished_at IS NOT NULL AND r.template_version_id IN (
+				SELECT v.id FROM environment_template_versions v WHERE v.template_id = (
+					SELECT v2.template_id FROM environment_template_versions v2 JOIN runs r2 ON r2.template_version_id = v2.id WHERE r2.id = $1))
+			ORDER BY r.id DESC LIMIT $2) recent
+		JOIN steps s ON s.run_id = recent.id
+		WHERE s.status = 'succeeded'`, id, usualRuns)
 	if err != nil {
 		return nil, err
 	}
