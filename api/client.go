@@ -160,8 +160,11 @@ func (c *Client) CreateProject(ctx context.Context, in CreateProject) (Project, 
 	return out, c.do(ctx, http.MethodPost, "/projects", in, &out)
 }
 
-// Grant gives a role in a project.
+// Grant gives a role in a project, or in the whole organisation when the project is empty.
 func (c *Client) Grant(ctx context.Context, project string, in Grant) error {
+	if project == "" {
+		return c.do(ctx, http.MethodPost, "/grants", in, nil)
+	}
 	return c.do(ctx, http.MethodPost, path("projects", project, "grants"), in, nil)
 }
 
@@ -200,10 +203,14 @@ func (c *Client) Environments(ctx context.Context, project string, f Environment
 	return out, c.do(ctx, http.MethodGet, path("projects", project, "environments")+"?"+q.Encode(), nil, &out)
 }
 
-// CreateEnvironment makes a draft. A key makes a repeated call return what the first one made.
+// CreateEnvironment makes a draft. With a key in it, a repeated call returns what the first one made.
 func (c *Client) CreateEnvironment(ctx context.Context, project string, in CreateEnvironment) (Environment, error) {
 	var out Environment
-	return out, c.do(ctx, http.MethodPost, path("projects", project, "environments"), in, &out)
+	var header []string
+	if in.Key != "" {
+		header = []string{"Idempotency-Key", in.Key}
+	}
+	return out, c.do(ctx, http.MethodPost, path("projects", project, "environments"), in, &out, header...)
 }
 
 // Environment returns one environment.

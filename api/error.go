@@ -7,20 +7,20 @@ import (
 
 // Error is the answer to a request that was refused or failed, as application/problem+json (RFC 9457).
 type Error struct {
-	Type   string       `json:"type,omitempty"`
-	Title  string       `json:"title"`
-	Status int          `json:"status"`
-	Code   string       `json:"code"` // stable; scripts may compare it
-	Detail string       `json:"detail"`
-	Fields []FieldError `json:"errors,omitempty"`
+	Type   string       `json:"type,omitempty" doc:"Left out: the code says all."`
+	Title  string       `json:"title" doc:"The meaning of the status."`
+	Status int          `json:"status" doc:"The status of the answer."`
+	Code   string       `json:"code" doc:"Stable; scripts may compare it. docs/errors.md lists them."` // stable; scripts may compare it
+	Detail string       `json:"detail" doc:"What is wrong and what to do."`
+	Fields []FieldError `json:"errors,omitempty" doc:"The wrong fields, all of them."`
 	// Reference finds the server's own log entry about an internal error.
-	Reference string `json:"reference,omitempty"`
+	Reference string `json:"reference,omitempty" doc:"Finds the server's own log entry about an internal error."`
 }
 
 // FieldError names a wrong field and the fix.
 type FieldError struct {
-	Location string `json:"location"`
-	Message  string `json:"message"`
+	Location string `json:"location" doc:"The field, for example variables[2].name."`
+	Message  string `json:"message" doc:"What is wrong with it and the fix."`
 }
 
 // Error returns the detail, or a line for each field.

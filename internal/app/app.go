@@ -56,7 +56,7 @@ type App struct {
 	handler  http.Handler
 	loops    []loop
 	listener net.Listener
-	seeded   atomic.Bool
+	ready    milestones
 	draining atomic.Bool
 }
 
@@ -65,7 +65,7 @@ func New(ctx context.Context, cfg Config) (*App, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg}
+	a := &App{cfg: cfg, ready: newMilestones()}
 	for _, stage := range []func(context.Context) error{
 		a.openData, a.newServices, a.newRunning, a.newTransports, a.newBackground,
 	} {

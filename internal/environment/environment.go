@@ -6,6 +6,7 @@
 package environment
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
@@ -124,8 +125,13 @@ var (
 	ErrStale     = fault.New(fault.Conflict, "revision_conflict", "Somebody else changed this environment meanwhile. Reload it and make your change again.")
 	ErrBusy      = fault.New(fault.Conflict, "environment_busy", "A run of this environment is going on. Wait for it to end, or cancel it.")
 	ErrNothing   = fault.New(fault.Conflict, "environment_not_deployed", "This environment was never deployed, so there is nothing to destroy. A draft can be deleted.")
+	ErrKeyReused = fault.New(fault.Invalid, "idempotency_key_reused", "This Idempotency-Key came with another request before. Use a new key for a new request.")
+	ErrKeySpent  = fault.New(fault.Conflict, "idempotency_key_spent", "This request was carried out before, and what it made has been deleted since. Use a new key to make it again.")
 	ErrExists    = fault.New(fault.Conflict, "environment_not_destroyed", "This environment may still have resources. Destroy it first; it can be deleted once that is proven.")
 )
+
+// errRepeatedMeanwhile never leaves the package: Create then returns what the other request made.
+var errRepeatedMeanwhile = errors.New("the same request is being carried out already")
 
 const maxName = 40
 

@@ -106,7 +106,7 @@ func kindOf(err error) string {
 		return "forbidden"
 	case 404:
 		return "not_found"
-	case 409:
+	case 409, 412:
 		return "conflict"
 	case 422:
 		return "invalid"

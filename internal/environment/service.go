@@ -39,6 +39,9 @@ type CreateInput struct {
 	Template  string
 	Version   string // empty means the newest active one
 	Inputs    []template.Value
+	// RequestKey makes a repeated create return what the first one with the same key made. Empty means that each makes
+	// an environment of its own.
+	RequestKey string
 }
 
 // Create makes a draft. Everything is checked before anything is written: a name, template, version or input that will
@@ -47,6 +50,21 @@ func (s *Service) Create(ctx context.Context, in CreateInput) (Environment, erro
 	if err := s.Audit.Authorize(ctx, authz.EnvironmentCreate, in.ProjectID, audit.Object{Kind: "environment", Name: in.Name}); err != nil {
 		return Environment{}, err
 	}
+	if e, found, err := s.repeated(ctx, in); found || err != nil {
+		return e, err
+	}
+	e, err := s.create(ctx, in)
+	if err == nil || in.RequestKey == "" {
+		return e, err
+	}
+	// The same call may have been made twice at once; then the other one has come first.
+	if first, found, again := s.repeated(ctx, in); found || again != nil {
+		return first, again
+	}
+	return Environment{}, err
+}
+
+func (s *Service) create(ctx context.Context, in CreateInput) (Environment, error) {
 	version, err := s.check(ctx, in)
 	if err != nil {
 		return Environment{}, err
@@ -58,6 +76,9 @@ func (s *Service) Create(ctx context.Context, in CreateInput) (Environment, erro
 		Template: refTo(version),
 	}
 	err = s.DB.Tx(ctx, func(tx *db.Tx) error {
+		if err := s.keepRequest(ctx, tx, in, e.ID); err != nil {
+			return err
+		}
 		if e.UniqueName, err = freeUniqueName(ctx, tx, in.Name); err != nil {
 			return err
 		}

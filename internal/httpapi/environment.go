@@ -74,6 +74,7 @@ func (s *server) listEnvironments(ctx context.Context, in *listEnvironmentsInput
 
 type createEnvironmentInput struct {
 	Project string `path:"project"`
+	Key     string `header:"Idempotency-Key" doc:"Any text of your own, at most 200 characters. For 24 hours the same request with the same key returns what the first one made."`
 	Body    api.CreateEnvironment
 }
 
@@ -84,6 +85,7 @@ func (s *server) createEnvironment(ctx context.Context, in *createEnvironmentInp
 	}
 	e, err := s.Environments.Create(ctx, environment.CreateInput{
 		ProjectID: id, Name: in.Body.Name, Template: in.Body.Template, Version: in.Body.Version, Inputs: readVariables(in.Body.Variables),
+		RequestKey: in.Key,
 	})
 	return wireEnvironment(e), err
 }

@@ -6,7 +6,6 @@ import (
 	"github.com/berthdev/berth/api"
 	"github.com/berthdev/berth/internal/audit"
 	"github.com/berthdev/berth/internal/authz"
-	"github.com/berthdev/berth/internal/fault"
 	"github.com/berthdev/berth/internal/identity"
 )
 
@@ -78,11 +77,16 @@ func (s *server) grant(ctx context.Context, in *grantInput) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	if (in.Body.User == "") == (in.Body.Group == "") {
-		return none{}, fault.InvalidField("user", "Give either a user or a group.")
-	}
-	_, err = s.Identity.Grant(ctx, identity.GrantInput{
-		ProjectID: id, UserEmail: in.Body.User, GroupName: in.Body.Group, Role: authz.Role(in.Body.Role),
-	})
-	return none{}, err
+	return none{}, s.give(ctx, id, in.Body)
+}
+
+type grantEverywhereInput struct{ Body api.Grant }
+
+func (s *server) grantEverywhere(ctx context.Context, in *grantEverywhereInput) (none, error) {
+	return none{}, s.give(ctx, "", in.Body)
+}
+
+func (s *server) give(ctx context.Context, projectID string, g api.Grant) error {
+	_, err := s.Identity.Grant(ctx, identity.GrantInput{ProjectID: projectID, UserEmail: g.User, GroupName: g.Group, Role: authz.Role(g.Role)})
+	return err
 }

@@ -16,12 +16,13 @@ func (s *server) routes() []route {
 		rn  = env + "/runs/{number}"
 	)
 	return []route{
-		op(post, "/sessions", "", "sessions", "Sign in", (*server).signIn),
-		op(del, "/sessions/current", "", "sessions", "Sign out", (*server).signOut),
-		op(get, "/me", "", "sessions", "The signed-in user and their roles", (*server).me),
+		op(post, "/sessions", anyone, "sessions", "Sign in", (*server).signIn),
+		op(del, "/sessions/current", anyUser, "sessions", "Sign out", (*server).signOut),
+		op(get, "/me", anyUser, "sessions", "The signed-in user and their roles", (*server).me),
 
 		op(post, "/users", authz.UserWrite, "users", "Create a user", (*server).createUser),
 		op(put, "/users/{email}/password", authz.UserWrite, "users", "Reset a user's password", (*server).resetPassword),
+		op(post, "/grants", authz.UserWrite, "users", "Give a role in the whole organisation", (*server).grantEverywhere),
 
 		op(get, "/projects", authz.ProjectRead, "projects", "List your projects", (*server).listProjects),
 		op(post, "/projects", authz.ProjectCreate, "projects", "Create a project", (*server).createProject),
@@ -37,9 +38,9 @@ func (s *server) routes() []route {
 		op(put, prj+"/contexts/{name}", authz.ContextWrite, "contexts", "Create or change a config context", (*server).setContext),
 
 		op(get, prj+"/environments", authz.EnvironmentRead, "environments", "List environments", (*server).listEnvironments),
-		op(post, prj+"/environments", authz.EnvironmentCreate, "environments", "Create an environment, a draft", (*server).createEnvironment),
-		op(get, env, authz.EnvironmentRead, "environments", "Show an environment", (*server).getEnvironment),
-		op(patch, env, authz.EnvironmentUpdate, "environments", "Change an environment", (*server).updateEnvironment),
+		taggedOp(post, prj+"/environments", authz.EnvironmentCreate, "environments", "Create an environment, a draft", (*server).createEnvironment),
+		taggedOp(get, env, authz.EnvironmentRead, "environments", "Show an environment", (*server).getEnvironment),
+		taggedOp(patch, env, authz.EnvironmentUpdate, "environments", "Change an environment", (*server).updateEnvironment),
 		op(del, env, authz.EnvironmentDelete, "environments", "Delete a draft or a destroyed environment", (*server).deleteEnvironment),
 		op(post, env+"/deploy", authz.EnvironmentDeploy, "environments", "Start a deploy", (*server).deploy),
 		op(post, env+"/plan", authz.EnvironmentDeploy, "environments", "Start a plan, which changes nothing", (*server).plan),

@@ -310,7 +310,11 @@ func (p *program) writePlan(add []object) {
 		changes = append(changes, map[string]any{"address": o.Address, "mode": "managed", "type": o.Type,
 			"change": map[string]any{"actions": []string{"create"}, "after": o.Values}})
 	}
-	b, err := json.Marshal(map[string]any{"format_version": "1.2", "resource_changes": changes, "variables": p.vars})
+	vars := map[string]any{}
+	for name, v := range p.vars {
+		vars[name] = map[string]any{"value": v}
+	}
+	b, err := json.Marshal(map[string]any{"format_version": "1.2", "resource_changes": changes, "variables": vars})
 	check(err)
 	if out := p.flags["-out"]; out != "" {
 		check(os.WriteFile(out, b, 0o600))
