@@ -16,8 +16,7 @@ build: $(BIN) ## Build bin/berth
 
 $(BIN): $(GO_FILES)
 	@echo "==> Building $(BIN) (the first time takes a few minutes)"
-	@mkdir -p bin
-	CGO_ENABLED=0 go build -trimpath -o $(BIN) ./cmd/berth
+	@scripts/build.sh
 
 .PHONY: dev
 dev: build ## Start Berth with a sandbox, users and templates to try, on 127.0.0.1:8080
@@ -27,7 +26,7 @@ dev: build ## Start Berth with a sandbox, users and templates to try, on 127.0.0
 setup: ## Install what the tests need (Debian packages; asks for root) and the toolchain
 	@scripts/setup-tests.sh
 	@$(MAKE) --no-print-directory build
-	@$(BIN) toolchain install
+	@$(BIN) toolchain install --no-path --no-download --providers mirror
 
 .PHONY: test
 test: setup ## Run everything CI runs: lint, generated files, all tests with real parts

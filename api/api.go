@@ -180,14 +180,16 @@ type Step struct {
 	Objects     []Object     `json:"objects,omitempty" doc:"Progress, object by object."`
 }
 
-// Diagnostic is an error or warning of OpenTofu.
+// Diagnostic is an error or warning.
 type Diagnostic struct {
-	Severity string `json:"severity" doc:"error or warning."`
-	Summary  string `json:"summary" doc:"What is wrong, in a few words."`
-	Detail   string `json:"detail,omitempty" doc:"More about it."`
-	Address  string `json:"address,omitempty" doc:"Address of the object it is about."`
-	File     string `json:"file,omitempty" doc:"File of the module it points to."`
-	Line     int    `json:"line,omitempty" doc:"Line in that file."`
+	Source   string   `json:"source,omitempty" enum:"application" doc:"application when it tells why the application does not start; empty for OpenTofu's own."`
+	Severity string   `json:"severity" doc:"error or warning."`
+	Summary  string   `json:"summary" doc:"What is wrong, in a few words."`
+	Detail   string   `json:"detail,omitempty" doc:"More about it."`
+	Address  string   `json:"address,omitempty" doc:"Address of the object it is about."`
+	File     string   `json:"file,omitempty" doc:"File of the module it points to."`
+	Line     int      `json:"line,omitempty" doc:"Line in that file."`
+	Try      []string `json:"try,omitempty" doc:"What can be done about it."`
 }
 
 // Object is the progress of one object of a module.

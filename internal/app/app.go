@@ -57,7 +57,7 @@ type App struct {
 	loops    []loop
 	listener net.Listener
 	streams  *streams
-	seeded   atomic.Bool
+	ready    milestones
 	draining atomic.Bool
 }
 
@@ -66,7 +66,7 @@ func New(ctx context.Context, cfg Config) (*App, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, streams: newStreams()}
+	a := &App{cfg: cfg, streams: newStreams(), ready: newMilestones()}
 	for _, stage := range []func(context.Context) error{
 		a.openData, a.newServices, a.newRunning, a.newTransports, a.newBackground,
 	} {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/event"
+	"github.com/berthdev/berth/internal/tofu"
 )
 
 // loop is a piece of background work. Its run blocks until ctx ends.
@@ -68,22 +70,71 @@ func (a *App) newBackground(context.Context) error {
 	add("toolchain", a.ensureTools)
 	add("runner", a.executor.Run)
 	add("cleaning", a.clean)
+	add("announcing", a.announce)
 	if a.sandbox != nil {
 		add("sandbox", a.sandbox.Run)
+	} else {
+		a.ready.sandbox.reach()
 	}
 	if a.cfg.Dev != nil {
 		add("first data", a.seed)
 	} else {
-		a.seeded.Store(true)
+		a.ready.data.reach()
+	}
+	return nil
+}
+
+// milestones are what has to happen once before environments can be deployed.
+type milestones struct{ tools, sandbox, data milestone }
+
+type milestone struct {
+	once sync.Once
+	ch   chan struct{}
+}
+
+func newMilestones() milestones {
+	return milestones{milestone{ch: make(chan struct{})}, milestone{ch: make(chan struct{})}, milestone{ch: make(chan struct{})}}
+}
+
+func (m *milestone) reach() { m.once.Do(func() { close(m.ch) }) }
+
+func (m *milestone) reached() bool {
+	select {
+	case <-m.ch:
+		return true
+	default:
+		return false
+	}
+}
+
+// announce tells once that everything is there.
+func (a *App) announce(ctx context.Context) error {
+	for _, m := range []*milestone{&a.ready.tools, &a.ready.sandbox, &a.ready.data} {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-m.ch:
+		}
+	}
+	if a.cfg.OnReady != nil {
+		a.cfg.OnReady()
 	}
 	return nil
 }
 
 // ensureTools makes the toolchain ready. A failure is shown on the pages; it is tried again when a step needs it.
 func (a *App) ensureTools(ctx context.Context) error {
-	if _, err := a.tools.Ensure(ctx); err != nil && ctx.Err() == nil {
+	report := a.cfg.OnProgress
+	if report == nil {
+		report = func(tofu.Progress) {}
+	}
+	if _, err := a.tools.Install(ctx, report); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return fmt.Errorf("preparing OpenTofu: %w", err)
 	}
+	a.ready.tools.reach()
 	return nil
 }
 

@@ -44,6 +44,9 @@ type Config struct {
 	AllowBuiltProvider bool
 	// Dev is set by berth dev only.
 	Dev *DevConfig
+	// OnProgress is told how preparing the toolchain goes, OnReady that environments can be deployed; both may be nil.
+	OnProgress tofu.Reporter
+	OnReady    func()
 	// Logger gets structured logs.
 	Logger *slog.Logger
 	// Now is the clock; tests replace it.

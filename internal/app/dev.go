@@ -51,7 +51,7 @@ func (a *App) seed(ctx context.Context) error {
 	if _, err := shipped.Publish(ctx, a.templates, "", files); err != nil {
 		return fmt.Errorf("publishing the templates that ship: %w", err)
 	}
-	a.seeded.Store(true)
+	a.ready.data.reach()
 	return nil
 }
 

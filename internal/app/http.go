@@ -35,11 +35,11 @@ func (a *App) newTransports(ctx context.Context) error {
 		a.cfg.Addr = a.listener.Addr().String()
 	}
 	if a.cfg.Dev != nil && a.cfg.Dev.SandboxAddr != "" {
-		a.sandbox = &sandboxProcess{addr: a.cfg.Dev.SandboxAddr, dir: a.dir("sandbox"), logger: a.cfg.Logger, busy: a.executor.Busy}
+		a.sandbox = &sandboxProcess{addr: a.cfg.Dev.SandboxAddr, dir: a.dir("sandbox"), logger: a.cfg.Logger, busy: a.executor.Busy, started: a.ready.sandbox.reach}
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeStatus(w, http.StatusOK, status{Status: "ok"}) })
-	mux.HandleFunc("GET /readyz", a.ready)
+	mux.HandleFunc("GET /readyz", a.answerReady)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics := newMetrics(registry, a)
@@ -206,8 +206,8 @@ func writeStatus(w http.ResponseWriter, code int, s status) {
 	_ = json.NewEncoder(w).Encode(s)
 }
 
-// ready answers 200 once environments can be created and deployed.
-func (a *App) ready(w http.ResponseWriter, r *http.Request) {
+// answerReady answers 200 once environments can be created and deployed.
+func (a *App) answerReady(w http.ResponseWriter, r *http.Request) {
 	var waiting []string
 	if a.draining.Load() {
 		waiting = append(waiting, "the server is shutting down")
@@ -230,7 +230,7 @@ func (a *App) ready(w http.ResponseWriter, r *http.Request) {
 	if a.sandbox != nil && !a.sandbox.healthy.Load() {
 		waiting = append(waiting, "the sandbox is starting")
 	}
-	if !a.seeded.Load() {
+	if !a.ready.data.reached() {
 		waiting = append(waiting, "the project and templates to try are being made")
 	}
 	for _, l := range a.loops {

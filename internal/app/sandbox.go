@@ -22,6 +22,7 @@ type sandboxProcess struct {
 	logger *slog.Logger
 	// busy reports whether steps are running, which need the sandbox beyond the server's end.
 	busy    func() bool
+	started func() // is told when it answers
 	healthy atomic.Bool
 }
 
@@ -52,6 +53,7 @@ func (s *sandboxProcess) Run(ctx context.Context) error {
 			return err
 		}
 		s.healthy.Store(true)
+		s.started()
 		err := p.wait(ctx)
 		s.healthy.Store(false)
 		if ctx.Err() != nil {

@@ -16,8 +16,8 @@ const module = "github.com/berthdev/berth"
 func ranks() [][]string {
 	return [][]string{
 		{"fault", "api"},
-		{"secret", "tofu"},
-		{"db"},
+		{"secret", "tofu", "awsapi"},
+		{"db", "explain"},
 		{"authz", "event"},
 		{"audit"},
 		{"identity"},

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -126,6 +127,13 @@ func newDevCommand() *cobra.Command {
 }
 
 func serveDev(cmd *cobra.Command, cfg app.Config) error {
+	printer := newProgressPrinter(cmd.ErrOrStderr())
+	begun := time.Now()
+	cfg.OnProgress = printer.print
+	cfg.OnReady = func() {
+		printer.finish()
+		cfg.Dev.Say("Ready after %s. Stop with Ctrl-C; what is deployed is there again at the next start.", time.Since(begun).Round(10*time.Millisecond))
+	}
 	a, err := app.New(cmd.Context(), cfg)
 	if err != nil {
 		return err

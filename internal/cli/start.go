@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -116,14 +117,27 @@ func outcome(name string, r api.Run) error {
 	for _, s := range r.Steps {
 		for _, d := range s.Diagnostics {
 			if d.Severity == "error" {
-				message += fmt.Sprintf("\n  %s %s: %s", s.Resource, d.Address, d.Summary)
-				if d.Detail != "" {
-					message += "\n    " + d.Detail
-				}
+				message += describeError(s.Resource, d)
 			}
 		}
 	}
 	return &runError{exitRunFailed, message}
+}
+
+// describeError tells what went wrong, where, by what evidence, and what to try. A summary that is the cause already is not
+// said twice.
+func describeError(resource string, d api.Diagnostic) string {
+	message := "\n  " + strings.TrimSpace(resource+" "+d.Address) + ":"
+	if d.Source == "" {
+		message += " " + d.Summary
+	}
+	if d.Detail != "" {
+		message += "\n    " + strings.ReplaceAll(d.Detail, "\n", "\n    ")
+	}
+	if len(d.Try) > 0 {
+		message += "\n  What to try:\n    - " + strings.Join(d.Try, "\n    - ")
+	}
+	return message
 }
 
 func newEnvPlan(t *target) *cobra.Command {

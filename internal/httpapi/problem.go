@@ -152,7 +152,7 @@ func newProblem(_ huma.Context, status int, message string, errs ...error) huma.
 		p.Fields = []api.FieldError{{Location: "body", Message: "A body is required. Send a JSON object."}}
 	}
 	if p.Detail == "" {
-		p.Detail = p.apiError.Error()
+		p.Detail = p.Error()
 	}
 	return p
 }

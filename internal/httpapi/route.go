@@ -137,8 +137,9 @@ func permissionText(p authz.Permission) string {
 		return "Needs no session."
 	case anyUser:
 		return "Needs a session, whatever the user's roles."
+	default:
+		return "Needs the permission " + string(p) + "."
 	}
-	return "Needs the permission " + string(p) + "."
 }
 
 func operationID(method, path string) string {

@@ -1,6 +1,9 @@
 package run
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Cause says in one sentence why a run failed, or what it waits for; empty when there is nothing to explain.
 func (r Run) Cause() string {
@@ -24,13 +27,26 @@ func (r Run) Cause() string {
 	return ""
 }
 
-// cause prefers the tool's own first error, which names the object, to the runner's summary.
+// addDiagnostic keeps what tells of the application before what the tool says.
+func (s *Step) addDiagnostic(d Diagnostic) {
+	at := len(s.Diagnostics)
+	if d.Source == SourceApplication {
+		at = slices.IndexFunc(s.Diagnostics, func(o Diagnostic) bool { return o.Source != SourceApplication })
+		if at < 0 {
+			at = len(s.Diagnostics)
+		}
+	}
+	s.Diagnostics = slices.Insert(s.Diagnostics, at, d)
+}
+
+// cause prefers why the application does not start to the tool's own first error, which names the object, and that to the
+// runner's summary.
 func (s *Step) cause() string {
 	for _, d := range s.Diagnostics {
 		if d.Severity != "error" {
 			continue
 		}
-		if d.Address != "" {
+		if d.Address != "" && d.Source != SourceApplication {
 			return fmt.Sprintf("%s: %s", d.Address, d.Summary)
 		}
 		return d.Summary

@@ -69,19 +69,20 @@ func NewExecutor(d ExecutorDeps) *Executor {
 // Run adopts the steps this machine was running, then claims steps until ctx ends. Ending does not stop steps: their
 // supervisors go on, and the next Run adopts them.
 func (e *Executor) Run(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(authz.WithSubject(ctx, authz.System("runner")))
+	group, inner := errgroup.WithContext(authz.WithSubject(ctx, authz.System("runner")))
 	e.group = group
 	if e.Leased {
-		group.Go(func() error { return e.heartbeats(ctx) })
+		group.Go(func() error { return e.heartbeats(inner) })
 	}
+	group.Go(func() error { return e.stops(inner) })
 	group.Go(func() error {
-		if err := e.adopt(ctx); err != nil {
+		if err := e.adopt(inner); err != nil {
 			return err
 		}
-		if err := e.Prepare.Ready(ctx); err != nil {
+		if err := e.Prepare.Ready(inner); err != nil {
 			return err
 		}
-		return e.claims(ctx)
+		return e.claims(inner)
 	})
 	if err := group.Wait(); err != nil && ctx.Err() == nil {
 		return err
@@ -90,6 +91,8 @@ func (e *Executor) Run(ctx context.Context) error {
 }
 
 func (e *Executor) claims(ctx context.Context) error {
+	ready, stopWatching := e.Runs.DB.Watch(topicSteps)
+	defer stopWatching()
 	tick := time.NewTicker(Heartbeat) // another machine's lease may have run out; nobody announces that
 	defer tick.Stop()
 	for {
@@ -109,7 +112,7 @@ func (e *Executor) claims(ctx context.Context) error {
 		case claimed == nil:
 			<-e.slots
 			select {
-			case <-e.Runs.wake:
+			case <-ready:
 			case <-tick.C:
 				if err := e.reclaim(ctx); err != nil {
 					return err
@@ -119,7 +122,7 @@ func (e *Executor) claims(ctx context.Context) error {
 			}
 		default:
 			e.group.Go(func() error {
-				defer func() { <-e.slots; e.Runs.signal() }()
+				defer func() { <-e.slots }()
 				return e.carry(ctx, *claimed)
 			})
 		}
@@ -199,9 +202,13 @@ func (e *Executor) refuse(ctx context.Context, st Step, cause error) error {
 
 // giveBack returns a claim that was not started because the server is stopping.
 func (e *Executor) giveBack(ctx context.Context, st Step) error {
+	return e.letGo(ctx, st, StepReturned{Step: st.ID, Attempt: st.Attempt})
+}
+
+func (e *Executor) letGo(ctx context.Context, st Step, ev Event) error {
 	ctx = context.WithoutCancel(ctx) // the claim must not be left behind
 	return e.Runs.DB.Tx(ctx, func(tx *db.Tx) error {
-		_, err := e.Runs.transition(ctx, tx, st.RunID, StepLost{Step: st.ID, Attempt: st.Attempt})
+		_, err := e.Runs.transition(ctx, tx, st.RunID, ev)
 		return ignoreStale(err)
 	})
 }
@@ -269,7 +276,7 @@ func (e *Executor) reclaim(ctx context.Context) error {
 		return fmt.Errorf("looking for lost steps: %w", err)
 	}
 	for _, st := range steps {
-		if err := e.giveBack(ctx, st); err != nil {
+		if err := e.letGo(ctx, st, StepLost{Step: st.ID, Attempt: st.Attempt}); err != nil {
 			return err
 		}
 	}

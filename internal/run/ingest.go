@@ -17,14 +17,11 @@ const batch = 64
 // follow takes over what a started or adopted attempt reports, until its result. Each transaction writes a batch of
 // records together with the offset behind them, so that a server that dies in between repeats nothing.
 func (e *Executor) follow(ctx context.Context, st Step, h *runner.Handle, in PrepareInput) error {
-	stop, forget := e.Runs.stopRequests(st.ID, st.Attempt)
-	defer forget()
-	e.running.add(st, h)
+	stop := e.running.add(st, h)
 	defer e.running.remove(st)
-	if in.Run.CancelRequested {
-		if err := h.Stop(ctx); err != nil {
-			return fmt.Errorf("stopping step %s: %w", st.ID, err)
-		}
+	// The run may have been canceled before anybody listened for it.
+	if err := e.checkStops(ctx); err != nil {
+		return err
 	}
 	for {
 		result, err := e.take(ctx, &st, h, stop, in)
@@ -80,7 +77,6 @@ func (e *Executor) take(ctx context.Context, st *Step, h *runner.Handle, stop <-
 	for {
 		select {
 		case <-stop:
-			stop = nil
 			if err := h.Stop(ctx); err != nil {
 				return nil, err
 			}
@@ -172,9 +168,10 @@ func (e *Executor) ingestOne(ctx context.Context, tx *db.Tx, st *Step, rec runne
 		}
 		return e.Runs.saveState(ctx, tx, *st, *rec.State, plain)
 	case runner.KindDiagnostic:
-		st.Diagnostics = append(st.Diagnostics, Diagnostic{
-			Severity: string(rec.Diagnostic.Severity), Summary: rec.Diagnostic.Summary, Detail: rec.Diagnostic.Detail,
-			Address: rec.Diagnostic.Address, File: rec.Diagnostic.File, Line: rec.Diagnostic.Line,
+		st.addDiagnostic(Diagnostic{
+			Source: rec.Diagnostic.Source, Severity: string(rec.Diagnostic.Severity), Summary: rec.Diagnostic.Summary,
+			Detail: rec.Diagnostic.Detail, Address: rec.Diagnostic.Address, File: rec.Diagnostic.File, Line: rec.Diagnostic.Line,
+			Try: rec.Diagnostic.Try,
 		})
 	case runner.KindPlan:
 		st.Added, st.Changed, st.Destroyed = rec.Plan.Add, rec.Plan.Change, rec.Plan.Remove

@@ -20,20 +20,35 @@ type held struct {
 type heldStep struct {
 	attempt int
 	handle  *runner.Handle
+	stop    chan struct{} // gets a value when the attempt is to stop
 }
 
 func newHeld() *held { return &held{m: map[StepID]heldStep{}} }
 
-func (h *held) add(st Step, handle *runner.Handle) {
+// add returns the channel that gets a value when the attempt is to stop.
+func (h *held) add(st Step, handle *runner.Handle) <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.m[st.ID] = heldStep{st.Attempt, handle}
+	stop := make(chan struct{}, 1)
+	h.m[st.ID] = heldStep{st.Attempt, handle, stop}
+	return stop
 }
 
 func (h *held) remove(st Step) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.m, st.ID)
+}
+
+func (h *held) requestStop(id StepID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s, ok := h.m[id]; ok {
+		select {
+		case s.stop <- struct{}{}:
+		default: // it was asked already
+		}
+	}
 }
 
 func (h *held) all() map[StepID]heldStep {
@@ -44,6 +59,35 @@ func (h *held) all() map[StepID]heldStep {
 		out[id] = s
 	}
 	return out
+}
+
+// stops passes on requests to cancel, whichever server got them.
+func (e *Executor) stops(ctx context.Context) error {
+	asked, stopWatching := e.Runs.DB.Watch(topicStops)
+	defer stopWatching()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-asked:
+			if err := e.checkStops(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// checkStops asks every step of this machine to stop whose run is being canceled.
+func (e *Executor) checkStops(ctx context.Context) error {
+	ids, err := db.List(ctx, e.Runs.DB, db.Value[StepID], `SELECT s.id FROM steps s JOIN runs r ON r.id = s.run_id
+		WHERE s.lease_owner = $1 AND s.status = 'running' AND r.cancel_requested = 1`, e.Owner)
+	if err != nil {
+		return fmt.Errorf("looking for steps to stop: %w", err)
+	}
+	for _, id := range ids {
+		e.running.requestStop(id)
+	}
+	return nil
 }
 
 // heartbeats extends the leases of everything this process follows, in the database and at the supervisors. A beat that

@@ -25,6 +25,11 @@ type (
 		Step    StepID
 		Attempt int
 	}
+	// StepReturned gives back a claim that was never started, because the server is stopping.
+	StepReturned struct {
+		Step    StepID
+		Attempt int
+	}
 	// CancelRequested asks a run to stop as soon as that is safe.
 	CancelRequested struct{}
 	// RetryRequested asks an ended run to redo what did not succeed.
@@ -35,6 +40,7 @@ func (Created) event()         {}
 func (StepClaimed) event()     {}
 func (StepFinished) event()    {}
 func (StepLost) event()        {}
+func (StepReturned) event()    {}
 func (CancelRequested) event() {}
 func (RetryRequested) event()  {}
 
@@ -77,6 +83,14 @@ func Next(before Run, ev Event, at time.Time) (Run, []Command, error) {
 		}
 	case StepLost:
 		woken, err := r.lose(ev, at)
+		if err != nil {
+			return before, nil, err
+		}
+		if woken {
+			cmds = append(cmds, Wake{Step: ev.Step})
+		}
+	case StepReturned:
+		woken, err := r.giveBack(ev, at)
 		if err != nil {
 			return before, nil, err
 		}
@@ -150,9 +164,26 @@ func (r *Run) lose(ev StepLost, at time.Time) (woken bool, err error) {
 		s.Status, s.FinishedAt = StepCanceled, at
 		s.Error = "The run was canceled and its runner died while stopping. The next run repairs the state first."
 		return false, nil
-	case s.Attempt >= MaxAttempts:
+	case s.Losses+1 >= MaxLosses:
 		s.Status, s.FinishedAt = StepFailed, at
 		s.Error = "The process that ran this step died every time it was started. Look at the log of the last attempt; the machine may be short of memory."
+		return false, nil
+	}
+	s.Status, s.Phase = StepReady, ""
+	s.Losses++
+	return true, nil
+}
+
+// giveBack makes a step claimable again whose attempt never began.
+func (r *Run) giveBack(ev StepReturned, at time.Time) (woken bool, err error) {
+	s := r.step(ev.Step)
+	switch {
+	case s == nil || s.Status != StepRunning:
+		return false, errUnexpectedStep
+	case ev.Attempt != s.Attempt:
+		return false, errStale
+	case r.CancelRequested:
+		s.Status, s.FinishedAt = StepCanceled, at
 		return false, nil
 	}
 	s.Status, s.Phase = StepReady, ""
@@ -184,7 +215,7 @@ func (r *Run) retry() {
 		if s.Status == StepSucceeded {
 			continue
 		}
-		s.Status, s.Phase, s.Error = StepPending, "", ""
+		s.Status, s.Phase, s.Error, s.Losses = StepPending, "", "", 0
 		s.StartedAt, s.FinishedAt = time.Time{}, time.Time{}
 	}
 }

@@ -94,6 +94,10 @@ func TestNext(t *testing.T) {
 			diamond, []run.Event{run.Created{}, claim("a"), run.StepLost{Step: "a", Attempt: 1}}, run.StatusRunning,
 			want{"a": run.StepReady, "b": run.StepPending, "c": run.StepPending, "d": run.StepPending},
 		},
+		"a claim that was never started is given back": {
+			diamond, []run.Event{run.Created{}, claim("a"), run.StepReturned{Step: "a", Attempt: 1}}, run.StatusRunning,
+			want{"a": run.StepReady, "b": run.StepPending, "c": run.StepPending, "d": run.StepPending},
+		},
 		"a lost step of a canceled run is not started again": {
 			[]run.Step{step("a")}, []run.Event{run.Created{}, claim("a"), run.CancelRequested{}, run.StepLost{Step: "a", Attempt: 1}}, run.StatusCanceled,
 			want{"a": run.StepCanceled},
@@ -125,7 +129,7 @@ func TestNextRefusesAnOldAttempt(t *testing.T) {
 func TestNextGivesUpOnAStepWhoseRunnerAlwaysDies(t *testing.T) {
 	t.Parallel()
 	r, _ := play(t, graph(step("a")), run.Created{})
-	for attempt := 1; attempt <= run.MaxAttempts; attempt++ {
+	for attempt := 1; attempt <= run.MaxLosses; attempt++ {
 		r, _ = play(t, r, run.StepClaimed{Step: "a", Attempt: attempt}, run.StepLost{Step: "a", Attempt: attempt})
 	}
 	require.Equal(t, run.StatusFailed, r.Status)
@@ -178,6 +182,8 @@ func randomEvent(rng *rand.Rand, r run.Run) run.Event {
 		return run.RetryRequested{}
 	case 2:
 		return run.StepLost{Step: s.ID, Attempt: attempt}
+	case 7:
+		return run.StepReturned{Step: s.ID, Attempt: attempt}
 	case 3, 4, 5, 6:
 		return run.StepClaimed{Step: s.ID, Attempt: s.Attempt + 1}
 	default:

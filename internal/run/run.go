@@ -83,9 +83,9 @@ const (
 	ActionPlan    Action = "plan"
 )
 
-// MaxAttempts bounds how often a step is started again after its runner was lost. A template whose code
-// kills its own runner would otherwise be tried for ever.
-const MaxAttempts = 5
+// MaxLosses bounds how often a step's runner may be lost. A template whose code kills its own runner would otherwise be
+// tried for ever.
+const MaxLosses = 5
 
 // Run is one execution against an environment.
 type Run struct {
@@ -114,9 +114,11 @@ type Step struct {
 	Status     StepStatus
 	Phase      string // the phase of the current attempt, empty before it starts
 	Attempt    int    // counts claims, from 1
+	Losses     int    // counts attempts whose runner died, since the run was created or retried
 	DependsOn  []StepID
 	Error      string // one sentence a user can act on; set when failed
-	// Diagnostics are the tool's own errors and warnings of the current attempt, secrets replaced.
+	// Diagnostics are the errors and warnings of the current attempt, secrets replaced: first why the application does not
+	// start, then what the tool itself says.
 	Diagnostics []Diagnostic
 	Tool        string // the binary that ran it, "tofu 1.12.6"
 	Added       int    // objects created by the current attempt
@@ -132,14 +134,19 @@ type Step struct {
 	lost       bool           // its supervisor died without a result
 }
 
-// Diagnostic is an error or warning of the tool.
+// SourceApplication is the Source of a Diagnostic that tells why the application does not start, in its own terms.
+const SourceApplication = runner.SourceApplication
+
+// Diagnostic is an error or warning.
 type Diagnostic struct {
-	Severity string `json:"severity"` // error or warning
-	Summary  string `json:"summary"`
-	Detail   string `json:"detail,omitempty"`
-	Address  string `json:"address,omitempty"`
-	File     string `json:"file,omitempty"`
-	Line     int    `json:"line,omitempty"`
+	Source   string   `json:"source,omitempty"` // empty for the tool itself
+	Severity string   `json:"severity"`         // error or warning
+	Summary  string   `json:"summary"`
+	Detail   string   `json:"detail,omitempty"`
+	Address  string   `json:"address,omitempty"`
+	File     string   `json:"file,omitempty"`
+	Line     int      `json:"line,omitempty"`
+	Try      []string `json:"try,omitempty"` // what a user can do about it
 }
 
 // Object is one object of a module and its progress in a step.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 
 	"gocloud.dev/blob"
 
@@ -30,23 +29,16 @@ type Deps struct {
 }
 
 // Service keeps runs. Its methods authorise themselves, but for those marked internal.
-type Service struct {
-	Deps
-
-	mu      sync.Mutex
-	wake    chan struct{}
-	stopped map[stepAttempt]chan struct{} // closed when a running step of this process is to stop
-}
-
-type stepAttempt struct {
-	step    StepID
-	attempt int
-}
+type Service struct{ Deps }
 
 // New returns a Service.
-func New(d Deps) *Service {
-	return &Service{Deps: d, wake: make(chan struct{}, 1), stopped: map[stepAttempt]chan struct{}{}}
-}
+func New(d Deps) *Service { return &Service{d} }
+
+// Topics on which executors, of this process and of others on the same database, are told to look.
+const (
+	topicSteps = "run.steps" // a step has become ready
+	topicStops = "run.stops" // a running step is to be stopped
+)
 
 // Snapshot is everything about an environment that a run's steps are carried out with. It is taken when the run is
 // created, so a later edit of the environment does not reach a run that has started.
@@ -117,7 +109,9 @@ func (s *Service) Create(ctx context.Context, tx *db.Tx, in CreateInput) (Run, e
 	if err := insertRun(ctx, tx, r, in, sealed); err != nil {
 		return Run{}, err
 	}
-	s.obey(tx, cmds)
+	if err := obey(ctx, tx, cmds); err != nil {
+		return Run{}, err
+	}
 	return r, appendRunEvent(ctx, tx, r, "run.created", nil)
 }
 
@@ -150,7 +144,9 @@ func (s *Service) transition(ctx context.Context, tx *db.Tx, id ID, ev Event) (R
 	if err := saveTransition(ctx, tx, before, after); err != nil {
 		return Run{}, err
 	}
-	s.obey(tx, cmds)
+	if err := obey(ctx, tx, cmds); err != nil {
+		return Run{}, err
+	}
 	return after, appendChanges(ctx, tx, before, after)
 }
 
@@ -160,52 +156,24 @@ func (s *Service) Applied(ctx context.Context, q db.Querier, environmentID strin
 	return slices.ContainsFunc(resources, Resource.applied), err
 }
 
-// obey carries out the state machine's commands once tx has committed. Other processes learn of them from the events.
-func (s *Service) obey(tx *db.Tx, cmds []Command) {
-	tx.AfterCommit(func() {
-		for _, c := range cmds {
-			switch c := c.(type) {
-			case Wake:
-				s.signal()
-			case Stop:
-				s.requestStop(c.Step, c.Attempt)
-			case Finish:
-			}
-		}
-	})
-}
-
-func (s *Service) signal() {
-	select {
-	case s.wake <- struct{}{}:
-	default: // somebody will look anyway
-	}
-}
-
-func (s *Service) requestStop(step StepID, attempt int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c, ok := s.stopped[stepAttempt{step, attempt}]; ok {
-		select {
-		case <-c:
-		default:
-			close(c)
+// obey carries out the state machine's commands once tx has committed.
+func obey(ctx context.Context, tx *db.Tx, cmds []Command) error {
+	topics := map[string]bool{}
+	for _, c := range cmds {
+		switch c.(type) {
+		case Wake:
+			topics[topicSteps] = true
+		case Stop:
+			topics[topicStops] = true
+		case Finish: // its event tells everybody
 		}
 	}
-}
-
-// stopRequests returns a channel that is closed when the attempt is to stop, and a function that forgets it.
-func (s *Service) stopRequests(step StepID, attempt int) (<-chan struct{}, func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := stepAttempt{step, attempt}
-	c := make(chan struct{})
-	s.stopped[key] = c
-	return c, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.stopped, key)
+	for topic := range topics {
+		if err := tx.Notify(ctx, topic); err != nil {
+			return fmt.Errorf("waking executors: %w", err)
+		}
 	}
+	return nil
 }
 
 func appendRunEvent(ctx context.Context, tx *db.Tx, r Run, kind string, data any) error {

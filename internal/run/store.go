@@ -19,12 +19,12 @@ func scanRun(row db.Scanner) (Run, error) {
 	return r, err
 }
 
-const stepColumns = `s.id, s.run_id, s.resource_id, s.resource, s.action, s.status, s.phase, s.attempt, s.depends_on,
+const stepColumns = `s.id, s.run_id, s.resource_id, s.resource, s.action, s.status, s.phase, s.attempt, s.losses, s.depends_on,
 	s.error, s.diagnostics, s.added, s.changed, s.destroyed, s.tool, s.lease_owner, s.lease_until, s.read_offset, s.started_at, s.finished_at`
 
 func scanStep(row db.Scanner) (Step, error) {
 	var s Step
-	err := row.Scan(&s.ID, &s.RunID, &s.ResourceID, &s.Resource, &s.Action, &s.Status, &s.Phase, &s.Attempt, db.ScanJSON(&s.DependsOn),
+	err := row.Scan(&s.ID, &s.RunID, &s.ResourceID, &s.Resource, &s.Action, &s.Status, &s.Phase, &s.Attempt, &s.Losses, db.ScanJSON(&s.DependsOn),
 		&s.Error, db.ScanJSON(&s.Diagnostics), &s.Added, &s.Changed, &s.Destroyed, &s.Tool, &s.leaseOwner, db.ScanTime(&s.leaseUntil),
 		&s.readOffset, db.ScanTime(&s.StartedAt), db.ScanTime(&s.FinishedAt))
 	return s, err
@@ -92,9 +92,9 @@ func insertRun(ctx context.Context, tx *db.Tx, r Run, in CreateInput, sealed []b
 }
 
 func insertStep(ctx context.Context, tx *db.Tx, position int, s *Step) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO steps (id, run_id, position, resource_id, resource, action, status, phase, attempt,
+	_, err := tx.ExecContext(ctx, `INSERT INTO steps (id, run_id, position, resource_id, resource, action, status, phase, attempt, losses,
 			depends_on, error, diagnostics, added, changed, destroyed, tool, pool, lease_owner, read_offset, started_at, finished_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, '', 0, $8, '', '[]', 0, 0, 0, '', '', '', 0, $9, $10)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, '', 0, 0, $8, '', '[]', 0, 0, 0, '', '', '', 0, $9, $10)`,
 		s.ID, s.RunID, position, s.ResourceID, s.Resource, s.Action, s.Status, db.JSON(s.DependsOn),
 		db.NullMicros(s.StartedAt), db.NullMicros(s.FinishedAt))
 	if err != nil {
@@ -126,13 +126,13 @@ func saveTransition(ctx context.Context, tx *db.Tx, before, after Run) error {
 	}
 	for i := range after.Steps {
 		b, a := &before.Steps[i], &after.Steps[i]
-		if b.Status == a.Status && b.Attempt == a.Attempt && b.Error == a.Error {
+		if b.Status == a.Status && b.Attempt == a.Attempt && b.Losses == a.Losses && b.Error == a.Error {
 			continue
 		}
 		_, err := tx.ExecContext(ctx, `UPDATE steps SET status = $2, phase = $3, attempt = $4, error = $5,
-				added = $6, changed = $7, destroyed = $8, started_at = $9, finished_at = $10 WHERE id = $1`,
+				added = $6, changed = $7, destroyed = $8, started_at = $9, finished_at = $10, losses = $11 WHERE id = $1`,
 			a.ID, a.Status, a.Phase, a.Attempt, a.Error, a.Added, a.Changed, a.Destroyed,
-			db.NullMicros(a.StartedAt), db.NullMicros(a.FinishedAt))
+			db.NullMicros(a.StartedAt), db.NullMicros(a.FinishedAt), a.Losses)
 		if err != nil {
 			return fmt.Errorf("saving step %s: %w", a.ID, err)
 		}

@@ -1,23 +1,16 @@
 package runner
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"sort"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/berthdev/berth/internal/awsapi"
 )
 
 // awsFinder looks up AWS objects by name or tags, with the credentials of the step's own environment. It speaks the
@@ -28,15 +21,9 @@ type awsFinder struct{}
 type awsLookup struct {
 	service string // signing name and endpoint prefix
 	// request builds the call from the planned arguments; nil means that they are not enough.
-	request func(values map[string]any) *awsCall
+	request func(values map[string]any) *awsapi.Call
 	// ids reads the answer.
 	ids func(body []byte, values map[string]any) ([]string, error)
-}
-
-type awsCall struct {
-	form   url.Values // query protocol
-	target string     // JSON protocol: X-Amz-Target
-	body   any
 }
 
 // Find implements Finder.
@@ -45,23 +32,23 @@ func (awsFinder) Find(ctx context.Context, q Query) ([]string, error) {
 	if !ok {
 		return nil, ErrCannotFind
 	}
-	cred, ok := awsCredentials(q)
-	if !ok {
+	access, ok := awsAccess(q.Env, q.Sandbox)
+	if !ok || access.Region == "" {
 		return nil, ErrCannotFind
 	}
 	call := lookup.request(q.Values)
 	if call == nil {
 		return nil, ErrCannotFind
 	}
-	body, err := cred.send(ctx, lookup.service, call)
+	answer, err := access.Send(ctx, lookup.service, call)
 	if err != nil {
-		var gone *awsNotFound
+		var gone *awsapi.NotFound
 		if errors.As(err, &gone) {
 			return nil, nil
 		}
 		return nil, err
 	}
-	ids, err := lookup.ids(body, q.Values)
+	ids, err := lookup.ids(answer.Body, q.Values)
 	if err == nil && len(ids) > 0 && !ownName(q) {
 		// It may just as well be somebody else's, and what is adopted is destroyed some day.
 		return nil, fmt.Errorf("%s has the same name or tags, but they do not hold the environment's unique name, so whose it is cannot be told",
@@ -92,100 +79,13 @@ func ownName(q Query) bool {
 	return false
 }
 
-type awsAccess struct {
-	keys     aws.Credentials
-	region   string
-	endpoint string // of everything; empty means AWS itself
-}
-
-// awsCredentials takes static keys only: profiles and roles to assume are in files and settings of the provider, and
-// guessing at them could ask the wrong account.
-func awsCredentials(q Query) (awsAccess, bool) {
-	if sb := q.Sandbox; sb != nil {
-		region := firstOf(sb.Region, "us-east-1")
-		return awsAccess{aws.Credentials{AccessKeyID: sb.AccessKey, SecretAccessKey: sb.SecretKey}, region, sb.Endpoint}, true
+// awsAccess is the account the step works in.
+func awsAccess(env map[string]string, sb *Sandbox) (awsapi.Access, bool) {
+	if sb != nil {
+		return awsapi.Access{Keys: aws.Credentials{AccessKeyID: sb.AccessKey, SecretAccessKey: sb.SecretKey},
+			Region: firstOf(sb.Region, "us-east-1"), Endpoint: sb.Endpoint}, true
 	}
-	a := awsAccess{
-		keys: aws.Credentials{AccessKeyID: q.Env["AWS_ACCESS_KEY_ID"], SecretAccessKey: q.Env["AWS_SECRET_ACCESS_KEY"],
-			SessionToken: q.Env["AWS_SESSION_TOKEN"]},
-		region:   firstOf(q.Env["AWS_REGION"], q.Env["AWS_DEFAULT_REGION"]),
-		endpoint: q.Env["AWS_ENDPOINT_URL"],
-	}
-	return a, a.keys.AccessKeyID != "" && a.keys.SecretAccessKey != "" && a.region != ""
-}
-
-func (a awsAccess) url(service string) (address, region string) {
-	if a.endpoint != "" {
-		return strings.TrimSuffix(a.endpoint, "/") + "/", a.region
-	}
-	if service == "iam" {
-		return "https://iam.amazonaws.com/", "us-east-1"
-	}
-	return fmt.Sprintf("https://%s.%s.amazonaws.com/", service, a.region), a.region
-}
-
-type awsNotFound struct{ code string }
-
-func (e *awsNotFound) Error() string { return e.code }
-
-// send signs and sends one call and returns the answer's body.
-func (a awsAccess) send(ctx context.Context, service string, call *awsCall) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	address, region := a.url(service)
-	body := []byte(call.form.Encode())
-	contentType := "application/x-www-form-urlencoded; charset=utf-8"
-	if call.target != "" {
-		var err error
-		if body, err = json.Marshal(call.body); err != nil {
-			return nil, err
-		}
-		contentType = "application/x-amz-json-1.1"
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", contentType)
-	if call.target != "" {
-		req.Header.Set("X-Amz-Target", call.target)
-	}
-	sum := sha256.Sum256(body)
-	if err := v4.NewSigner().SignHTTP(ctx, a.keys, req, hex.EncodeToString(sum[:]), service, region, time.Now()); err != nil {
-		return nil, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode/100 != 2 {
-		return nil, awsError(resp.StatusCode, answer)
-	}
-	return answer, nil
-}
-
-// awsError tells an object that is not there from every other refusal.
-func awsError(status int, body []byte) error {
-	var x struct {
-		Code  string `xml:"Error>Code"`
-		Code2 string `xml:"Errors>Error>Code"`
-	}
-	_ = xml.Unmarshal(body, &x) // not XML: the JSON protocol
-	var j struct {
-		Type string `json:"__type"`
-	}
-	_ = json.Unmarshal(body, &j)
-	code := firstOf(x.Code, x.Code2, lastPart(j.Type, "#"))
-	if strings.HasSuffix(code, "NotFound") || strings.HasSuffix(code, "NotFoundException") || strings.Contains(code, "NotFound.") ||
-		code == "NoSuchEntity" {
-		return &awsNotFound{code}
-	}
-	return fmt.Errorf("the cloud answered %d %s", status, code)
+	return awsapi.FromEnv(env)
 }
 
 // awsLookups lists what can be looked up. A type that has neither a name nor tags in its arguments is left in doubt.
@@ -218,13 +118,13 @@ func awsLookups() map[string]awsLookup {
 }
 
 // named asks for one object by its name.
-func named(action, version, param, arg string) func(map[string]any) *awsCall {
-	return func(v map[string]any) *awsCall {
+func named(action, version, param, arg string) func(map[string]any) *awsapi.Call {
+	return func(v map[string]any) *awsapi.Call {
 		name := textOf(v[arg])
 		if name == "" {
 			return nil
 		}
-		return &awsCall{form: url.Values{"Action": {action}, "Version": {version}, param: {name}}}
+		return &awsapi.Call{Form: url.Values{"Action": {action}, "Version": {version}, param: {name}}}
 	}
 }
 
@@ -234,8 +134,8 @@ func nameItself(_ []byte, v map[string]any) ([]string, error) {
 
 // tagged asks EC2 for objects that have all the tags the object was to have, and lie in the same VPC. Without a tag
 // that tells it apart every object would do.
-func tagged(action, typ string) func(map[string]any) *awsCall {
-	return func(v map[string]any) *awsCall {
+func tagged(action, typ string) func(map[string]any) *awsapi.Call {
+	return func(v map[string]any) *awsapi.Call {
 		tags, _ := v["tags_all"].(map[string]any)
 		if len(tags) == 0 {
 			tags, _ = v["tags"].(map[string]any)
@@ -264,7 +164,7 @@ func tagged(action, typ string) func(map[string]any) *awsCall {
 		case "aws_nat_gateway":
 			f.add("state", "pending", "available")
 		}
-		return &awsCall{form: url.Values(f)}
+		return &awsapi.Call{Form: url.Values(f)}
 	}
 }
 
@@ -284,7 +184,7 @@ func (f ec2Filters) add(name string, values ...string) {
 	}
 }
 
-func securityGroup(v map[string]any) *awsCall {
+func securityGroup(v map[string]any) *awsapi.Call {
 	name := textOf(v["name"])
 	if name == "" {
 		return nil // name_prefix: only tags could tell
@@ -292,48 +192,48 @@ func securityGroup(v map[string]any) *awsCall {
 	f := ec2Filters{"Action": {"DescribeSecurityGroups"}, "Version": {"2016-11-15"}}
 	f.add("group-name", name)
 	f.add("vpc-id", textOf(v["vpc_id"]))
-	return &awsCall{form: url.Values(f)}
+	return &awsapi.Call{Form: url.Values(f)}
 }
 
-func ecsCluster(v map[string]any) *awsCall {
+func ecsCluster(v map[string]any) *awsapi.Call {
 	name := textOf(v["name"])
 	if name == "" {
 		return nil
 	}
-	return &awsCall{target: "AmazonEC2ContainerServiceV20141113.DescribeClusters", body: map[string]any{"clusters": []string{name}}}
+	return &awsapi.Call{Target: "AmazonEC2ContainerServiceV20141113.DescribeClusters", Body: map[string]any{"clusters": []string{name}}}
 }
 
-func ecsService(v map[string]any) *awsCall {
+func ecsService(v map[string]any) *awsapi.Call {
 	name, cluster := textOf(v["name"]), textOf(v["cluster"])
 	if name == "" || cluster == "" {
 		return nil
 	}
-	return &awsCall{target: "AmazonEC2ContainerServiceV20141113.DescribeServices",
-		body: map[string]any{"cluster": cluster, "services": []string{name}}}
+	return &awsapi.Call{Target: "AmazonEC2ContainerServiceV20141113.DescribeServices",
+		Body: map[string]any{"cluster": cluster, "services": []string{name}}}
 }
 
-func ecsTaskDefinition(v map[string]any) *awsCall {
+func ecsTaskDefinition(v map[string]any) *awsapi.Call {
 	family := textOf(v["family"])
 	if family == "" {
 		return nil
 	}
-	return &awsCall{target: "AmazonEC2ContainerServiceV20141113.DescribeTaskDefinition", body: map[string]any{"taskDefinition": family}}
+	return &awsapi.Call{Target: "AmazonEC2ContainerServiceV20141113.DescribeTaskDefinition", Body: map[string]any{"taskDefinition": family}}
 }
 
-func logGroup(v map[string]any) *awsCall {
+func logGroup(v map[string]any) *awsapi.Call {
 	name := textOf(v["name"])
 	if name == "" {
 		return nil
 	}
-	return &awsCall{target: "Logs_20140328.DescribeLogGroups", body: map[string]any{"logGroupNamePrefix": name}}
+	return &awsapi.Call{Target: "Logs_20140328.DescribeLogGroups", Body: map[string]any{"logGroupNamePrefix": name}}
 }
 
-func ecrRepository(v map[string]any) *awsCall {
+func ecrRepository(v map[string]any) *awsapi.Call {
 	name := textOf(v["name"])
 	if name == "" {
 		return nil
 	}
-	return &awsCall{target: "AmazonEC2ContainerRegistry_V20150921.DescribeRepositories", body: map[string]any{"repositoryNames": []string{name}}}
+	return &awsapi.Call{Target: "AmazonEC2ContainerRegistry_V20150921.DescribeRepositories", Body: map[string]any{"repositoryNames": []string{name}}}
 }
 
 func only(list []string, want string) []string {

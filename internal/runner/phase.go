@@ -96,12 +96,15 @@ func (s *supervisor) recordsOf(e tofu.Event) []Record {
 			Remove: e.Summary.Remove, Import: e.Summary.Import, Forget: e.Summary.Forget, Applied: e.Summary.Operation != "plan"}}}
 	case tofu.EventApplyStart:
 		s.progress.start(*e.Hook)
+		s.application.started(e.Hook)
 		return s.objectRecords(e.Hook, ObjectStarted, JournalStart)
 	case tofu.EventApplyComplete:
 		s.progress.end(e.Hook)
+		s.application.ended(e.Hook, false)
 		return s.objectRecords(e.Hook, ObjectFinished, JournalFinish)
 	case tofu.EventApplyErrored:
 		s.progress.end(e.Hook)
+		s.application.ended(e.Hook, true)
 		recs := s.objectRecords(e.Hook, ObjectErrored, JournalError)
 		s.progress.erred(*recs[0].Object)
 		return recs

@@ -180,8 +180,13 @@ const (
 	SeverityWarning Severity = "warning"
 )
 
-// Diagnostic is an error or warning of the tool, masked.
+// SourceApplication marks a Diagnostic that tells why the application does not start. It comes from the cloud it runs in,
+// not from the tool.
+const SourceApplication = "application"
+
+// Diagnostic is an error or warning, masked.
 type Diagnostic struct {
+	Source   string   `json:"source,omitempty"` // empty for the tool itself
 	Severity Severity `json:"severity"`
 	Summary  string   `json:"summary"`
 	Detail   string   `json:"detail,omitempty"`
@@ -189,6 +194,8 @@ type Diagnostic struct {
 	File     string   `json:"file,omitempty"` // relative to the root module
 	Line     int      `json:"line,omitempty"`
 	Snippet  string   `json:"snippet,omitempty"`
+	// Try is what a user can do about it.
+	Try []string `json:"try,omitempty"`
 }
 
 // PlanSummary counts changes. The first is sent when the plan is made, a second with Applied set when it was done.

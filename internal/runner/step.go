@@ -176,7 +176,12 @@ func (s *supervisor) apply(ctx context.Context, root string) error {
 		}
 	}
 	s.orderly = false
+	endWatch := s.watchApplication(ctx)
 	code, err := s.runChange(ctx, root, s.dialect.Apply(c))
+	endWatch()
+	if err == nil && code != 0 {
+		err = s.explainFailure(ctx)
+	}
 	if err != nil {
 		s.orderly = errors.Is(err, errStopped)
 		return err
@@ -199,8 +204,12 @@ func (s *supervisor) apply(ctx context.Context, root string) error {
 	return nil
 }
 
-// firstError is the message of a failure: the tool's own first error where there was one.
+// firstError is the message of a failure: why the application does not start where that is known, else the tool's own
+// first error where there was one.
 func (s *supervisor) firstError(doing string) string {
+	if d := s.application.first(); d != nil {
+		return d.Summary
+	}
 	if d := s.progress.first; d != nil {
 		text := d.Summary
 		if d.Address != "" {
@@ -297,6 +306,9 @@ func (s *supervisor) finish(failed error) error {
 	switch {
 	case failed == nil:
 		res.Phase = ""
+	case why == StatusFailed && s.application.first() != nil:
+		res.Status, phase = StatusFailed, PhaseFailed
+		res.Code, res.Message = "application_failed", s.application.first().Summary
 	case why != "":
 		res.Status, phase = why, PhaseCanceled
 		res.Code, res.Message = string(why), stopMessage(why, s.spec.Timeouts)

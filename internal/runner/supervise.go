@@ -75,13 +75,14 @@ type supervisor struct {
 	states *stateServer
 	ledger *ledger
 
-	phase      phaseClock
-	progress   progress
-	open       []RepairEvent
-	changes    bool
-	toolStarts int
-	exit       int
-	orderly    bool // every tool that could change something came to its end by itself
+	phase       phaseClock
+	progress    progress
+	application *application
+	open        []RepairEvent
+	changes     bool
+	toolStarts  int
+	exit        int
+	orderly     bool // every tool that could change something came to its end by itself
 }
 
 func superviseMain(ctx context.Context, finders []Finder) error {

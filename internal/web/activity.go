@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/berthdev/berth/internal/event"
 	"github.com/berthdev/berth/internal/run"
 	"github.com/berthdev/berth/internal/tofu"
 	"github.com/berthdev/berth/internal/web/views"
@@ -20,6 +21,19 @@ func (s *server) activity(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	last, err := s.Events.Last(r.Context())
+	if err != nil {
+		return err
+	}
+	v, err := s.activityView(r, sc)
+	if err != nil {
+		return err
+	}
+	v.EventsURL = views.ProjectPath(sc.Project.Slug, "activity", "events") + "?" + withQuery(r.URL.Query(), "feed", fmt.Sprint(last))
+	return render(w, r, http.StatusOK, ActivityPage(v))
+}
+
+func (s *server) activityView(r *http.Request, sc scope) (views.ActivityPage, error) {
 	q := r.URL.Query()
 	v := views.ActivityPage{Page: sc.Page, Status: q.Get("status"), Kind: q.Get("kind"), Text: q.Get("q")}
 	pages := q["after"]
@@ -29,8 +43,10 @@ func (s *server) activity(w http.ResponseWriter, r *http.Request) error {
 	}
 	items, err := s.Runs.List(r.Context(), f)
 	if err != nil {
-		return err
+		return v, err
 	}
+	q.Del("feed")
+	q.Del("last")
 	v.Any = len(items) > 0 || len(pages) > 0
 	base := views.ProjectPath(sc.Project.Slug, "activity") + "?"
 	if len(items) == runsPerPage {
@@ -41,7 +57,29 @@ func (s *server) activity(w http.ResponseWriter, r *http.Request) error {
 	}
 	items = slices.DeleteFunc(items, func(it run.Item) bool { return !wanted(it, v) })
 	v.Rows = runRows(items, sc.Project.Slug, sc.Now, s.Tools.Snapshot().State == tofu.StateReady)
-	return render(w, r, http.StatusOK, ActivityPage(v))
+	return v, nil
+}
+
+// activityEvents sends the list of runs anew whenever one begins, ends or goes on.
+func (s *server) activityEvents(w http.ResponseWriter, r *http.Request) error {
+	sc, err := s.inProject(w, r, views.SectionActivity, "")
+	if err != nil {
+		return err
+	}
+	if _, err := s.activityView(r, sc); err != nil { // refused before the stream begins
+		return err
+	}
+	out := s.stream(w, r)
+	filter := event.Filter{ProjectIDs: []string{sc.id}, Kinds: []string{"run."}}
+	err = s.follow(r.Context(), r, out, filter, lastSeen(r), nil, func(last int64, _ []event.Event) error {
+		sc.Now = s.now()
+		v, err := s.activityView(r, sc)
+		if err != nil {
+			return err
+		}
+		return out.fragment(r.Context(), fmt.Sprint(last), "runs", ActivityRuns(v))
+	})
+	return s.ended(r, err)
 }
 
 // wanted says whether a run fits the filter.

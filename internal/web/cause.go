@@ -23,6 +23,11 @@ var hints = []hint{
 		[]string{"Check the image's name and tag in the tab Input Variables for a typing error.", "Make sure that the registry has it and lets this environment read it.", "Deploy again once the value is right: what exists already is kept."},
 	},
 	{
+		regexp.MustCompile(`The sandbox does not offer`),
+		"The template needs something that the sandbox does not offer",
+		[]string{"The evidence names the operation. Use another value if an input asks for it.", "In a project with real credentials the same template can be deployed to AWS."},
+	},
+	{
 		regexp.MustCompile(`(?i)failed (elb|container|target group)? ?health checks?|unhealthy|did not answer as it should|health.?check`),
 		"The application runs, but does not answer on its port",
 		[]string{"Check that the container port in the tab Input Variables is the one the application listens on.", "Check that the application listens on 0.0.0.0 and not only on localhost.", "Check the path of the health check: it must answer with a status from 200 to 399."},
@@ -31,6 +36,11 @@ var hints = []hint{
 		regexp.MustCompile(`(?i)essential container .*exited|exit(ed)? (with )?code|OutOfMemoryError|Task failed to start`),
 		"The application stopped by itself",
 		[]string{"Read the application's own output above: the cause is usually in its last lines.", "Check the inputs that the application needs to start.", "If it ran out of memory, give it more."},
+	},
+	{
+		regexp.MustCompile(`(?i)waiting for ECS service .*to become|failed waiting for successful resource state|to reach a steady state`),
+		"The application did not become healthy",
+		[]string{"Check the image's name and tag in the tab Input Variables: an image that does not exist cannot be started.", "Check that the container port is the one the application listens on, on 0.0.0.0.", "Check that the application stays up and answers the health check with a status from 200 to 399."},
 	},
 	{
 		regexp.MustCompile(`(?i)circuit breaker|rolled back|rollback`),
@@ -130,7 +140,7 @@ func evidence(st *run.Step) []string {
 			add(d.Detail)
 		}
 	}
-	if len(out) == 0 || !strings.Contains(strings.Join(out, "\n"), st.Error) {
+	if len(out) == 0 {
 		add(st.Error)
 	}
 	return out
@@ -151,5 +161,19 @@ func explain(kind run.Kind, st *run.Step, first *run.Diagnostic, evidence []stri
 		what = kindWord(kind) + " failed at " + st.Resource
 	}
 	try = []string{"Read the log at the place: the lines before it tell what was being done.", "Try again: what is done already is kept.", "If it fails the same way, show this page to your platform team."}
-	return strings.TrimSuffix(what, "."), try
+	return firstSentence(what), try
+}
+
+var awsRequest = regexp.MustCompile(`,?\s*(status code: \d+|StatusCode: \d+|[Rr]equest ?[Ii][Dd]: [0-9a-zA-Z-]+),?`)
+
+const longestWhat = 200
+
+// firstSentence makes a heading of a tool's message: without the numbers of the request, and not longer than can be read at
+// a glance. The whole message is among the evidence.
+func firstSentence(message string) string {
+	message = strings.Join(strings.Fields(awsRequest.ReplaceAllString(message, "")), " ")
+	if runes := []rune(message); len(runes) > longestWhat {
+		message = string(runes[:longestWhat-1]) + "…"
+	}
+	return capital(strings.TrimSuffix(message, "."))
 }

@@ -71,16 +71,16 @@ func (f environmentFacts) runSummary() *views.RunSummary {
 		URL: f.run.url(), Number: f.run.Number, Status: runStatus(status), Headline: f.run.headline(), Percent: p.Percent,
 		Elapsed: p.Elapsed, Started: views.At(f.run.StartedAt, f.Now), Usually: p.Usually, Cause: f.run.cause(),
 	}
-	if v.Cause != nil {
-		v.Cause.Action = f.retryAction()
+	if v.Cause != nil && f.run.Kind == run.KindDestroy {
+		v.Cause.Action = f.retryAction() // a deploy has its Retry in the head
 	}
 	return v
 }
 
 func (f environmentFacts) retryAction() *views.Action {
-	a := &views.Action{Label: "Try again", URL: f.base + "/retry", Blocked: f.may[authz.EnvironmentDeploy]}
+	a := &views.Action{Label: "Retry", URL: f.base + "/retry", Blocked: f.may[authz.EnvironmentDeploy]}
 	if f.run.Kind == run.KindDestroy {
-		a.Label, a.Blocked = "Try to destroy again", cmp.Or(f.may[authz.EnvironmentDestroy], f.may[authz.EnvironmentDeploy])
+		a.Label, a.Blocked = "Retry destroy", cmp.Or(f.may[authz.EnvironmentDestroy], f.may[authz.EnvironmentDeploy])
 	}
 	return a
 }

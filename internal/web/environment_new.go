@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/environment"
@@ -55,7 +56,10 @@ func (s *server) newView(w http.ResponseWriter, r *http.Request, form url.Values
 	v.Summary = summaryOf(version, *card)
 	for _, in := range version.Inputs() {
 		f := fieldOf(in, inputPrefix)
-		if form.Has(f.Name) && !in.Sensitive {
+		switch {
+		case in.Sensitive && form.Get(f.Name) != "":
+			f.Help = strings.TrimSpace(f.Help + " Enter it again: a secret is never sent back to the page.")
+		case form.Has(f.Name) && !in.Sensitive:
 			f.Value = last(form, f.Name)
 		}
 		if f.Value == f.Default {

@@ -1517,7 +1517,7 @@ func resourceRow(r views.Resource) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 128, "</span></td><td class=\"hidden md:table-cell mono text-soft w-full\"><span class=\"block clip max-w-md\" title=\"")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 128, "</span></td><td class=\"hidden md:table-cell mono text-soft w-full\"><span class=\"block clip max-w-72\" title=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -37,7 +37,10 @@ func dash(s string) string {
 }
 
 func shown(rows, total int) string {
-	if rows == total || total == views.Uncounted {
+	if total == views.Uncounted {
+		return views.Count(rows, "environment", "environments") + " on this page"
+	}
+	if rows == total {
 		return views.Count(total, "environment", "environments")
 	}
 	return fmt.Sprintf("%s of %s", views.Number(rows), views.Count(total, "environment", "environments"))
@@ -81,6 +84,8 @@ func noEndpoint(s views.Status) string {
 		return "The address appears here once this environment is deployed."
 	case views.Queued, views.Deploying, views.Waiting:
 		return "The address appears here when the deploy gets that far."
+	case views.Failed:
+		return "There is no address yet: the last deploy did not get that far."
 	case views.Destroying, views.Destroyed:
 		return "The address is gone with the environment."
 	}

@@ -291,21 +291,25 @@ func TestRunIsFollowed(t *testing.T) {
 	require.NoError(t, err)
 	collect(page)
 	require.Subset(t, lines, printed)
+	follows, endFollows := v.listen(v.events(), "") // nobody chose a log, so it goes on to the step that runs
+	defer endFollows()
+	v.get(environmentsPath + "/n/runs/1?log=a")
 	events := v.events()
 	next, stop = v.listen(events, "")
 	require.NoError(t, os.WriteFile(gate, nil, 0o600))
-	var last message
-	for last.name != "log" { // one batch, then the connection breaks
-		if last = next(); last.name == "log" {
-			collect(last.data)
-		}
-	}
+	last := until(next, "log", func(string) bool { return true }) // one batch, then the connection breaks
+	collect(last.data)
 	stop()
 	next, stop = v.listen(events, last.id)
 	defer stop()
-	panel := until(next, "log-panel", func(d string) bool { return strings.Contains(d, `aria-label="Log of b"`) })
+	for m := next(); m.name != "head" || !strings.Contains(m.data, "Deployed in"); m = next() {
+		require.NotEqual(t, "log-panel", m.name)
+		if m.name == "log" {
+			collect(m.data)
+		}
+	}
+	panel := until(follows, "log-panel", func(d string) bool { return strings.Contains(d, `aria-label="Log of b"`) })
 	require.NotContains(t, panel.data, "line 0<")
-	until(next, "head", func(d string) bool { return strings.Contains(d, "Deployed in") })
 
 	v.get(environmentsPath + "/n/runs/1?log=a")
 	var whole []string
@@ -335,7 +339,7 @@ func TestFailure(t *testing.T) {
 	require.Equal(t, environmentsPath+"/n/runs/1", v.path())
 	require.Contains(t, v.text("h1"), "Deploy failed at b")
 	require.NoError(t, os.WriteFile(fixed, nil, 0o600))
-	v.submit("Try again", nil)
+	v.submit("Retry", nil)
 	v.awaitStatus("n", "Deployed")
 }
 
@@ -363,4 +367,31 @@ func TestLists(t *testing.T) {
 	until(next, row, func(d string) bool { return strings.Contains(d, "Deployed") })
 	v.get("/p/demo/activity?q=blue")
 	require.Contains(t, v.text("#runs"), "Deploy 1")
+	runs, end := v.listen(v.events(), "")
+	defer end()
+	v.post(environmentsPath+"/green/deploy", nil)
+	v.post(environmentsPath+"/blue/deploy", nil)
+	m = until(runs, "runs", func(d string) bool { return strings.Contains(d, "Deploy 2") })
+	require.NotContains(t, m.data, "environments/green", "the filter of the page holds for what comes later")
+}
+
+// TestPages: a long list comes in pages, there and back, with the filter kept.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	s := apptest.Start(t, apptest.Options{})
+	c := s.Client(apptest.Developer)
+	for i := range 53 {
+		_, err := c.CreateEnvironment(t.Context(), apptest.Project, api.CreateEnvironment{Name: "env-" + strconv.Itoa(100+i), Template: "pair", Version: "v1"})
+		require.NoError(t, err)
+	}
+	v := signedIn(t, s, apptest.Developer)
+	v.get(environmentsPath + "?template=pair")
+	require.Equal(t, 50, v.doc.Find("tbody tr").Length())
+	require.Contains(t, v.text("#environment-rows"), "50 environments on this page")
+	v.follow("[aria-label=Pages] a", "Next")
+	require.Equal(t, 3, v.doc.Find("tbody tr").Length())
+	require.Equal(t, "env-150", text(v.doc.Find("tbody a").First()))
+	v.follow("[aria-label=Pages] a", "Previous")
+	require.Equal(t, "env-100", text(v.doc.Find("tbody a").First()))
+	require.Contains(t, v.url, "template=pair")
 }

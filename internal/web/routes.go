@@ -89,6 +89,7 @@ func routes() []route {
 		{get, prj + "/events", authz.EnvironmentRead, (*server).environmentsEvents},
 		{get, prj + "/palette", authz.EnvironmentRead, (*server).palette},
 		{get, prj + "/activity", authz.RunRead, (*server).activity},
+		{get, prj + "/activity/events", authz.RunRead, (*server).activityEvents},
 
 		{get, prj + "/templates", authz.TemplateRead, (*server).catalog},
 		{get, prj + "/templates/{template}", authz.TemplateRead, (*server).templatePage},

@@ -142,7 +142,7 @@ func (v *visitor) listen(path, lastID string) (next func() message, stop func())
 		req.Header.Set("Last-Event-ID", lastID)
 	}
 	client := &http.Client{Jar: v.client.Jar, Transport: &http.Transport{}}
-	resp, err := client.Do(req)
+	resp, err := client.Do(req) //nolint:bodyclose // stop closes it
 	require.NoError(v.t, err)
 	require.Equal(v.t, http.StatusOK, resp.StatusCode)
 	require.Equal(v.t, "text/event-stream", resp.Header.Get("Content-Type"))

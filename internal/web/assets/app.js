@@ -9,7 +9,7 @@
   // Swaps keep what the reader did: an opened row stays open, a typed value stays typed.
   if (window.Idiomorph) {
     Idiomorph.defaults.ignoreActiveValue = true;
-    Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, el) => !(name === "open" && el.localName === "details");
+    Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, el) => !(el.localName === "details" && (name === "data-touched" || (name === "open" && (el.dataset.touched || el.matches(".menu")))));
   }
 
   // ---- times -------------------------------------------------------------------------------------------------
@@ -67,6 +67,8 @@
 
   document.addEventListener("click", (e) => {
     for (const m of $$("details.menu[open]")) if (!m.contains(e.target)) m.open = false;
+    const summary = e.target.closest("summary");
+    if (summary) summary.parentElement.dataset.touched = "1"; // from now on the reader decides
     const el = e.target.closest("[data-copy],[data-theme-set],[data-dialog],[data-close],[data-log],[data-add-variable],[data-edit-variable],[data-drop-variable],[data-discard]");
     if (!el) { if (e.target.localName === "dialog") e.target.close(); return; }
     const d = el.dataset;

@@ -66,6 +66,7 @@ CREATE TABLE steps (
     status      TEXT NOT NULL,
     phase       TEXT NOT NULL,
     attempt     INTEGER NOT NULL,
+    losses      INTEGER NOT NULL,
     depends_on  TEXT NOT NULL,
     error       TEXT NOT NULL,
     diagnostics TEXT NOT NULL,
