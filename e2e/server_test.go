@@ -46,6 +46,10 @@ func newServer(t *testing.T) *server {
 	home := t.TempDir()
 	s := &server{addr: freeAddr(t), sandbox: freeAddr(t), dir: filepath.Join(home, "data"), home: home, out: &lockedBuffer{}}
 	t.Cleanup(func() {
+		if t.Failed() {
+			_, events := get(t, "http://"+s.sandbox+"/_sandbox/events")
+			t.Logf("what happened in the sandbox:\n%s", events)
+		}
 		s.stop(t)
 		if t.Failed() {
 			t.Logf("the server said:\n%s", s.out)
