@@ -64,6 +64,11 @@ func walkthrough(t *testing.T, s *server) {
 	require.NoError(t, err)
 	require.Contains(t, text, "Amazon ECS", "the page of the sample, or of its stand-in")
 	b.screenshot(t, "application", "light")
+	if screenshots() {
+		b.open(t, s.url()+"/p/demo/environments")
+		b.find(t, "link", "ecs-1")
+		b.screenshot(t, "environments", "light")
+	}
 }
 
 // runScreenshot shows a run while it makes the load balancer, which takes longest.
