@@ -224,7 +224,7 @@ func decode(t *testing.T, text string, into any) {
 // get fetches an address over a connection of its own; status 0 means no answer.
 func get(t *testing.T, url string) (status int, body string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second) // asked in clean-up as well
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	require.NoError(t, err)
