@@ -72,3 +72,15 @@ func objects(r api.Run, status string) int {
 	}
 	return n
 }
+
+// makesLoadBalancer says that a run is in the middle of its longest work.
+func makesLoadBalancer(r api.Run) bool {
+	for _, s := range r.Steps {
+		for _, o := range s.Objects {
+			if o.Type == "aws_lb" && o.Status == "started" {
+				return true
+			}
+		}
+	}
+	return false
+}

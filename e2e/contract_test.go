@@ -22,7 +22,11 @@ func contract(t *testing.T, s *server) {
 	unique := s.uniqueName(t, developer, "demo", "ecs-2")
 	require.Empty(t, s.inventory(t, unique), "a draft is nothing but a plan")
 
-	env("deploy", "ecs-2", "-p", "demo", "--wait")
+	r := s.cli(t, developer, "env", "deploy", "ecs-2", "-p", "demo", "--wait")
+	if r.code != 0 {
+		_, page := get(t, regexp.MustCompile(`http://[0-9.:]+/|$`).FindString(r.errors))
+		t.Fatalf("deploy ended with %d: %s\nthe endpoint says: %s", r.code, r.errors, page)
+	}
 	require.Equal(t, "deployed", s.status(t, developer, "demo", "ecs-2"))
 	url := s.endpoint(t, developer, "demo", "ecs-2")
 	status, body := get(t, url)

@@ -23,14 +23,15 @@ func TestDev(t *testing.T) {
 			})
 		}
 	})
-	nothingMade(t, s)
 	if t.Failed() {
 		return
 	}
-	one, other := s.endpoint(t, developer, "demo", "ecs-1"), s.endpoint(t, developer, "shop", "ecs-1")
-	require.NotEqual(t, one, other)
-	for _, project := range []string{"demo", "shop"} {
-		s.must(t, developer, "env", "destroy", "ecs-1", "-p", project, "--wait")
-	}
-	require.Empty(t, s.inventory(t, ""), "nothing may be left when all is destroyed")
+	t.Run("end", func(t *testing.T) {
+		nothingMade(t, s)
+		require.NotEqual(t, s.endpoint(t, developer, "demo", "ecs-1"), s.endpoint(t, developer, "shop", "ecs-1"))
+		for _, project := range []string{"demo", "shop"} {
+			s.must(t, developer, "env", "destroy", "ecs-1", "-p", project, "--wait")
+		}
+		require.Empty(t, s.inventory(t, ""), "nothing may be left when all is destroyed")
+	})
 }

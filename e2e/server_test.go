@@ -46,6 +46,10 @@ func newServer(t *testing.T) *server {
 	home := t.TempDir()
 	s := &server{addr: freeAddr(t), sandbox: freeAddr(t), dir: filepath.Join(home, "data"), home: home, out: &lockedBuffer{}}
 	t.Cleanup(func() {
+		if t.Failed() {
+			_, events := get(t, "http://"+s.sandbox+"/_sandbox/events")
+			t.Logf("what happened in the sandbox:\n%s", events)
+		}
 		s.stop(t)
 		if t.Failed() {
 			t.Logf("the server said:\n%s", s.out)
@@ -220,7 +224,7 @@ func decode(t *testing.T, text string, into any) {
 // get fetches an address over a connection of its own; status 0 means no answer.
 func get(t *testing.T, url string) (status int, body string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second) // asked in clean-up as well
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	require.NoError(t, err)

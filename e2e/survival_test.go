@@ -27,7 +27,7 @@ func TestKilledServerAndSandbox(t *testing.T) {
 	unique := s.uniqueName(t, developer, "demo", "ecs-1")
 
 	// A server killed in the middle of an apply: the next one takes over what runs, and repeats nothing.
-	reach(t, c, "ecs-1", run.Number, func(r api.Run) bool { return objects(r, "finished") >= 3 && objects(r, "started") > 0 })
+	reach(t, c, "ecs-1", run.Number, makesLoadBalancer)
 	tofu, sandbox := s.running(t, "tofu apply"), s.running(t, "sandbox --addr")
 	require.Len(t, tofu, 1)
 	require.Len(t, sandbox, 1)

@@ -6,8 +6,6 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
-
-	"github.com/berthdev/berth/api"
 )
 
 // walkthrough is what a developer does the first time, on the pages alone.
@@ -66,21 +64,17 @@ func walkthrough(t *testing.T, s *server) {
 	require.NoError(t, err)
 	require.Contains(t, text, "Amazon ECS", "the page of the sample, or of its stand-in")
 	b.screenshot(t, "application", "light")
+	if screenshots() {
+		b.open(t, s.url()+"/p/demo/environments")
+		b.find(t, "link", "ecs-1")
+		b.screenshot(t, "environments", "light")
+	}
 }
 
 // runScreenshot shows a run while it makes the load balancer, which takes longest.
 func (b *browser) runScreenshot(t *testing.T, s *server) {
 	t.Helper()
-	reach(t, s.client(t), "ecs-1", 1, func(r api.Run) bool {
-		for _, step := range r.Steps {
-			for _, o := range step.Objects {
-				if o.Type == "aws_lb" && o.Status == "started" {
-					return true
-				}
-			}
-		}
-		return false
-	})
+	reach(t, s.client(t), "ecs-1", 1, makesLoadBalancer)
 	b.open(t, s.url()+"/p/demo/environments/ecs-1/runs/1")
 	b.screenshot(t, "run", "light")
 }
