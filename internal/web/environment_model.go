@@ -40,6 +40,9 @@ func (f environmentFacts) header() views.EnvironmentHeader {
 	if exists && f.may[authz.EnvironmentDestroy] == "" {
 		h.Destroy = &views.Action{Label: "Destroy", URL: f.base + "/destroy"}
 	}
+	if exists && f.may[authz.EnvironmentDeploy] == "" {
+		h.Preview = &views.Action{Label: "Preview changes", URL: f.base + "/plan"}
+	}
 	if !exists && f.may[authz.EnvironmentDelete] == "" {
 		h.Delete = &views.Action{Label: "Delete environment", URL: f.base + "/delete"}
 	}

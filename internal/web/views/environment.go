@@ -60,6 +60,7 @@ type EnvironmentHeader struct {
 	Expires         Moment
 	// Action is the primary action; Enabled is false with a reason when it cannot be pressed now.
 	Action  *Action
+	Preview *Action // shows what a deploy would change
 	Destroy *Action
 	Delete  *Action // removes a draft or a destroyed environment
 	Cancel  *Action // while a run is going on
