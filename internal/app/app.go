@@ -56,8 +56,8 @@ type App struct {
 	handler  http.Handler
 	loops    []loop
 	listener net.Listener
-	streams  *streams
 	ready    milestones
+	streams  *streams
 	draining atomic.Bool
 }
 
@@ -66,7 +66,7 @@ func New(ctx context.Context, cfg Config) (*App, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, streams: newStreams(), ready: newMilestones()}
+	a := &App{cfg: cfg, ready: newMilestones(), streams: newStreams()}
 	for _, stage := range []func(context.Context) error{
 		a.openData, a.newServices, a.newRunning, a.newTransports, a.newBackground,
 	} {
