@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/event"
+	"github.com/berthdev/berth/internal/template/shipped"
 	"github.com/berthdev/berth/internal/tofu"
+	"github.com/berthdev/berth/templates"
 )
 
 // loop is a piece of background work. Its run blocks until ctx ends.
@@ -79,8 +83,28 @@ func (a *App) newBackground(context.Context) error {
 	if a.cfg.Dev != nil {
 		add("first data", a.seed)
 	} else {
-		a.ready.data.reach()
+		add("templates", a.publish)
 	}
+	return nil
+}
+
+// publish makes the templates that ship, and those in the operator's folder, available to every project. What is published
+// already stays as it is.
+func (a *App) publish(ctx context.Context) error {
+	ctx = authz.WithSubject(ctx, authz.System("start"))
+	sources := []fs.FS{templates.Files}
+	if a.cfg.TemplatesDir != "" {
+		sources = append(sources, os.DirFS(a.cfg.TemplatesDir))
+	}
+	for _, files := range sources {
+		if _, err := shipped.Publish(ctx, a.templates, "", files); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("publishing templates: %w", err)
+		}
+	}
+	a.ready.data.reach()
 	return nil
 }
 

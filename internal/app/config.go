@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -38,6 +39,9 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// Workers is how many steps run at a time on this machine.
 	Workers int
+	// TemplatesDir is a folder with further templates to publish at the start, laid out like the folder templates of the
+	// source. Empty means only those that ship.
+	TemplatesDir string
 	// Toolchain says where OpenTofu and the providers come from.
 	Toolchain tofu.Config
 	// AllowBuiltProvider lets runs with real credentials use an AWS provider that was built from source for the sandbox.
@@ -108,6 +112,11 @@ func (c *Config) complete() error {
 	c.BaseURL = strings.TrimSuffix(cmp.Or(c.BaseURL, scheme+"://"+c.Addr), "/")
 	if u, err := url.Parse(c.BaseURL); err != nil || u.Host == "" || u.Path != "" || (u.Scheme != "http" && u.Scheme != "https") {
 		fields.Add("base-url", "The base URL must look like https://berth.example.com, without a path; you gave %q.", c.BaseURL)
+	}
+	if c.TemplatesDir != "" {
+		if info, err := os.Stat(c.TemplatesDir); err != nil || !info.IsDir() {
+			fields.Add("templates", "There is no folder %s.", c.TemplatesDir)
+		}
 	}
 	if c.Workers < 1 || c.Workers > 1000 {
 		fields.Add("workers", "Workers must be from 1 to 1000; you gave %d.", c.Workers)

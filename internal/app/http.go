@@ -231,7 +231,7 @@ func (a *App) answerReady(w http.ResponseWriter, r *http.Request) {
 		waiting = append(waiting, "the sandbox is starting")
 	}
 	if !a.ready.data.reached() {
-		waiting = append(waiting, "the project and templates to try are being made")
+		waiting = append(waiting, "the first templates are being published")
 	}
 	for _, l := range a.loops {
 		if l.failing.Load() {

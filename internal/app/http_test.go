@@ -100,7 +100,7 @@ func TestReadySaysWhatIsMissing(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal([]byte(a.body), &got))
 	require.Equal(t, "not ready", got.Status)
-	require.Len(t, got.Waiting, 1, a.body)
+	require.NotEmpty(t, got.Waiting, a.body)
 	require.Contains(t, got.Waiting[0], "OpenTofu")
 	require.Equal(t, 200, request(t, http.DefaultClient, "GET", s.URL()+"/healthz", "").status, "it serves all the same")
 

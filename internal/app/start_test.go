@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -214,4 +215,36 @@ func openStream(t *testing.T, client *http.Client, url, token string) io.ReadClo
 	_, err = resp.Body.Read(make([]byte, 1))
 	require.NoError(t, err)
 	return resp.Body
+}
+
+// A server for real use has the templates that ship and those of its operator, also after a restart.
+func TestTemplatesArePublishedAtTheStart(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	cfg.TemplatesDir = t.TempDir()
+	require.NoError(t, os.CopyFS(cfg.TemplatesDir, apptest.Pair(nil, nil)))
+	for range 2 {
+		s := serve(t, cfg).ready(t)
+		token, err := s.PrepareSetup(t.Context())
+		require.NoError(t, err)
+		if token != "" {
+			form := url.Values{"token": {token}, "email": {apptest.Admin}, "password": {apptest.Password}}
+			a := request(t, http.DefaultClient, "POST", s.URL()+"/setup", form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+			require.Less(t, a.status, 400, a.body)
+		}
+		c := s.client(t, apptest.Admin)
+		if token != "" {
+			_, err = c.CreateProject(t.Context(), api.CreateProject{Name: "web"})
+			require.NoError(t, err)
+		}
+		list, err := c.Templates(t.Context(), "web")
+		require.NoError(t, err)
+		var names []string
+		for _, x := range list {
+			names = append(names, x.Name)
+		}
+		require.Subset(t, names, []string{"ecs", "sample", "pair"})
+		s.stop()
+		require.NoError(t, <-s.done)
+	}
 }

@@ -61,6 +61,7 @@ func newServeCommand() *cobra.Command {
 	f.StringVar(&cfg.DataDir, "data-dir", "", "folder for the database, bundles, logs and running steps (required)")
 	f.StringVar(&cfg.DatabaseURL, "database-url", "", "postgres://… (or BERTH_DATABASE_URL); SQLite in the data folder when left out")
 	f.StringVar(&cfg.BaseURL, "base-url", "", "address that users open, when it is not http://ADDR")
+	f.StringVar(&cfg.TemplatesDir, "templates", "", "folder with further templates to publish at the start")
 	f.StringVar(&cfg.TLSCert, "tls-cert", "", "certificate file (PEM)")
 	f.StringVar(&cfg.TLSKey, "tls-key", "", "key file of the certificate (PEM)")
 	f.StringArrayVar(&proxies, "trusted-proxy", nil, "address or network of a proxy whose X-Forwarded-For is believed; may be repeated")
