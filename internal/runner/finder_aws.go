@@ -62,7 +62,8 @@ func ownName(q Query) bool {
 	if q.UniqueName == "" {
 		return false
 	}
-	for _, key := range []string{"name", "family", "tags", "tags_all"} {
+	// A listener has no name, but that of its load balancer is in the ARN of it.
+	for _, key := range []string{"name", "family", "tags", "tags_all", "load_balancer_arn"} {
 		switch v := q.Values[key].(type) {
 		case string:
 			if strings.Contains(v, q.UniqueName) {
@@ -95,6 +96,7 @@ func awsLookups() map[string]awsLookup {
 		"aws_lb":       {"elasticloadbalancing", named("DescribeLoadBalancers", "2015-12-01", "Names.member.1", "name"), xmlTexts("LoadBalancerArn")},
 		"aws_lb_target_group": {"elasticloadbalancing", named("DescribeTargetGroups", "2015-12-01", "Names.member.1", "name"),
 			xmlTexts("TargetGroupArn")},
+		"aws_lb_listener":         {"elasticloadbalancing", lbListener, listenersOnPort},
 		"aws_ecs_cluster":         {"ecs", ecsCluster, jsonTexts("clusterArn", "status", "INACTIVE")},
 		"aws_ecs_service":         {"ecs", ecsService, jsonTexts("serviceArn", "status", "INACTIVE")},
 		"aws_ecs_task_definition": {"ecs", ecsTaskDefinition, jsonTexts("taskDefinitionArn", "status", "INACTIVE")},
@@ -104,7 +106,7 @@ func awsLookups() map[string]awsLookup {
 		}},
 		"aws_ecr_repository": {"ecr", ecrRepository, jsonTexts("repositoryName", "", "")},
 	}
-	m["aws_alb"], m["aws_alb_target_group"] = m["aws_lb"], m["aws_lb_target_group"]
+	m["aws_alb"], m["aws_alb_target_group"], m["aws_alb_listener"] = m["aws_lb"], m["aws_lb_target_group"], m["aws_lb_listener"]
 	for typ, c := range map[string][2]string{
 		"aws_vpc": {"DescribeVpcs", "vpcId"}, "aws_subnet": {"DescribeSubnets", "subnetId"},
 		"aws_internet_gateway": {"DescribeInternetGateways", "internetGatewayId"}, "aws_route_table": {"DescribeRouteTables", "routeTableId"},
@@ -193,6 +195,14 @@ func securityGroup(v map[string]any) *awsapi.Call {
 	f.add("group-name", name)
 	f.add("vpc-id", textOf(v["vpc_id"]))
 	return &awsapi.Call{Form: url.Values(f)}
+}
+
+func lbListener(v map[string]any) *awsapi.Call {
+	lb := textOf(v["load_balancer_arn"])
+	if lb == "" || textOf(v["port"]) == "" {
+		return nil
+	}
+	return &awsapi.Call{Form: url.Values{"Action": {"DescribeListeners"}, "Version": {"2015-12-01"}, "LoadBalancerArn": {lb}}}
 }
 
 func ecsCluster(v map[string]any) *awsapi.Call {

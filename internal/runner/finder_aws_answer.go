@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 )
 
@@ -49,6 +50,26 @@ func xmlPick(body []byte, element string, at func(path []string) bool) ([]string
 			}
 		}
 	}
+}
+
+// listenersOnPort reads the listeners of a load balancer; it has one on a port.
+func listenersOnPort(body []byte, values map[string]any) ([]string, error) {
+	var answer struct {
+		Listeners []struct {
+			ListenerArn string
+			Port        string
+		} `xml:"DescribeListenersResult>Listeners>member"`
+	}
+	if err := xml.Unmarshal(body, &answer); err != nil {
+		return nil, fmt.Errorf("reading the listeners: %w", err)
+	}
+	var arns []string
+	for _, l := range answer.Listeners {
+		if l.Port == textOf(values["port"]) {
+			arns = append(arns, l.ListenerArn)
+		}
+	}
+	return arns, nil
 }
 
 // jsonTexts reads a field of every object that has it, leaving out those whose other field says that they are gone.

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -34,6 +35,9 @@ func TestAWSFinder(t *testing.T) {
 		case form.Get("Action") == "GetRole":
 			w.WriteHeader(http.StatusNotFound)
 			_, _ = io.WriteString(w, `<ErrorResponse><Error><Code>NoSuchEntity</Code></Error></ErrorResponse>`)
+		case form.Get("Action") == "DescribeListeners" && form.Get("LoadBalancerArn") == "arn:lb/shop-1f3a/1":
+			_, _ = io.WriteString(w, `<DescribeListenersResponse><DescribeListenersResult><Listeners><member><ListenerArn>arn:l80</ListenerArn><Port>80</Port></member>`+
+				`<member><ListenerArn>arn:l443</ListenerArn><Port>443</Port></member></Listeners></DescribeListenersResult></DescribeListenersResponse>`)
 		case r.Header.Get("X-Amz-Target") == "AmazonEC2ContainerServiceV20141113.DescribeServices":
 			_, _ = io.WriteString(w, `{"services":[{"serviceArn":"arn:old","status":"INACTIVE"},{"serviceArn":"arn:s","status":"ACTIVE"}],"failures":[]}`)
 		default:
@@ -57,6 +61,9 @@ func TestAWSFinder(t *testing.T) {
 	ids, err = find("aws_ecs_service", map[string]any{"name": "shop-1f3a", "cluster": "c"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"arn:s"}, ids)
+	ids, err = find("aws_lb_listener", map[string]any{"load_balancer_arn": "arn:lb/shop-1f3a/1", "port": json.Number("80")})
+	require.NoError(t, err)
+	require.Equal(t, []string{"arn:l80"}, ids)
 	_, err = find("aws_ecs_service", map[string]any{"name": "api", "cluster": "c"})
 	require.ErrorContains(t, err, "whose it is cannot be told")
 	_, err = find("aws_lb", map[string]any{"name": "shop-1f3a"})

@@ -61,6 +61,21 @@ func importIDFrom(typ, id string, values map[string]any) (importID string, ok bo
 	return id, id != ""
 }
 
+// partOf names the argument that holds the id of what an object of this type is part of. It goes when that goes.
+func partOf(typ string) (argument string, ok bool) {
+	switch typ {
+	case "aws_route", "aws_route_table_association":
+		return "route_table_id", true
+	case "aws_security_group_rule":
+		return "security_group_id", true
+	case "aws_network_acl_rule":
+		return "network_acl_id", true
+	case "aws_iam_role_policy_attachment":
+		return "role", true
+	}
+	return "", false
+}
+
 // securityGroupRuleID follows the provider's form: group_type_protocol_from_to_source[_source...].
 func securityGroupRuleID(v map[string]any) (string, bool) {
 	parts := []string{textOf(v["security_group_id"]), textOf(v["type"]), textOf(v["protocol"]), textOf(v["from_port"]), textOf(v["to_port"])}

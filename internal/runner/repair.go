@@ -135,6 +135,12 @@ func (r *repairer) tryDoubt(ctx context.Context, it *repairItem) (bool, error) {
 	}
 	ids, err := r.find(ctx, o, values)
 	switch {
+	case errors.Is(err, ErrCannotFind) && r.partOfOurs(o.typ, values):
+		if importID, ok := importIDFrom(o.typ, "", values); ok {
+			return r.tryImport(ctx, it, importID, importID, RepairAdopted)
+		}
+		it.reason = "there is no way to look it up"
+		return false, nil
 	case errors.Is(err, ErrCannotFind):
 		it.reason = "there is no way to look it up"
 		return false, nil
@@ -157,6 +163,23 @@ func (r *repairer) tryDoubt(ctx context.Context, it *repairItem) (bool, error) {
 		it.reason = "several objects could be it: " + strings.Join(ids, ", ")
 		return false, nil
 	}
+}
+
+// partOfOurs says whether an object would be part of another one that the state holds. Such a part is told by its
+// arguments alone, so that to import it is to look it up, and it is nobody else's.
+func (r *repairer) partOfOurs(typ string, values map[string]any) bool {
+	arg, ok := partOf(typ)
+	if !ok {
+		return false
+	}
+	whole := textOf(values[arg])
+	parsed, _, _ := r.s.states.current()
+	for _, s := range parsed.Objects() {
+		if s.ID == whole && whole != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // unknown leaves out candidates that the state or the journal holds already: they are some other object, or this one.
@@ -327,7 +350,7 @@ func importVerdict(code int, text string) importOutcome {
 	case code == 0, has("already managed"):
 		return importTaken
 	case has("non-existent remote object", "does not exist", "not found", "notfound", "nosuchentity", "couldn't find resource",
-		"empty result") && !has("configuration for import target", "in the configuration"):
+		"empty result", "no association found") && !has("configuration for import target", "in the configuration"):
 		return importGone
 	case has("doesn't support import", "does not support import", "resource import not implemented"):
 		return importImpossible

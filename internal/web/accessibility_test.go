@@ -93,7 +93,7 @@ func TestNamesOfTheWalkthrough(t *testing.T) {
 
 	doc = parse(t, all["environment-resources"])
 	one(t, doc, "summary", "aws-ecs")
-	require.Equal(t, "http://127.64.12.9/", one(t, doc, "dd a", "endpoint http://127.64.12.9/").AttrOr("href", ""))
+	require.Equal(t, "http://127.64.12.9/", one(t, doc, "dt a", "endpoint").AttrOr("href", ""))
 }
 
 func TestVariableRowNames(t *testing.T) {

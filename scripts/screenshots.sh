@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# Takes the pictures in docs/screenshots anew, on the way through the browser test of the first steps.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+BERTH_SCREENSHOTS=1 go test -count=1 -run 'TestDev/all/walkthrough' ./e2e
