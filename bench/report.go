@@ -109,7 +109,7 @@ func (f figure) aim() string {
 	if f.Value > f.Aim {
 		verdict = "missed"
 	}
-	return fmt.Sprintf("%.4g %s (%s)", f.Aim, f.Unit, verdict)
+	return strings.Join(strings.Fields(fmt.Sprintf("%.4g %s (%s)", f.Aim, f.Unit, verdict)), " ")
 }
 
 // samples are durations of the same thing.

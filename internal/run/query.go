@@ -213,7 +213,7 @@ func usualDurations(ctx context.Context, q db.Querier, id ID) (map[durationKey]t
 		JOIN steps s ON s.run_id = r.id
 		WHERE s.status = 'succeeded' AND r.id <> $1 AND v.template_id = (
 			SELECT v2.template_id FROM environment_template_versions v2 JOIN runs r2 ON r2.template_version_id = v2.id WHERE r2.id = $1)
-		ORDER BY r.id DESC LIMIT 100`, id, usualRuns)
+		ORDER BY r.id DESC LIMIT 100`, id, usualRuns-1)
 	if err != nil {
 		return nil, err
 	}
