@@ -79,7 +79,7 @@ func (s *server) descendants(t *testing.T, line string) []process {
 		if err != nil || strings.TrimSpace(strings.ReplaceAll(string(text), "\x00", " ")) != line {
 			continue
 		}
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(e))) //nolint:errcheck // the pattern has digits alone
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(e)))                                                               //nolint:errcheck // the pattern has digits alone
 		if above, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(parent(pid)), "cmdline")); bytes.Equal(above, text) { //nolint:errcheck // gone
 			continue // one that the program made to answer a request
 		}
