@@ -39,6 +39,9 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any, heade
 	if out == nil || resp.StatusCode == http.StatusNoContent {
 		return nil
 	}
+	if !isJSON(resp) {
+		return unexpected(resp.Status)
+	}
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
 		return fmt.Errorf("reading the answer of %s: %w", path, err)
 	}
@@ -94,16 +97,27 @@ func readError(resp *http.Response) error {
 	if err != nil {
 		return fmt.Errorf("reading the error answer: %w", err)
 	}
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	var e Error
-	if !strings.HasSuffix(kind, "json") || json.Unmarshal(text, &e) != nil || e.Code == "" {
-		return &Error{
-			Title: resp.Status, Status: resp.StatusCode, Code: "unexpected_answer",
-			Detail: fmt.Sprintf("The server answered %s and not as a Berth server does. Check its address.", resp.Status),
-		}
+	if !isJSON(resp) || json.Unmarshal(text, &e) != nil || e.Code == "" {
+		return unexpected(resp.Status)
 	}
 	e.Status = resp.StatusCode
 	return &e
+}
+
+// CodeUnexpectedAnswer is the client's own: something answered that is no Berth server.
+const CodeUnexpectedAnswer = "unexpected_answer"
+
+func unexpected(answer string) error {
+	return &Error{
+		Title: "Unexpected answer", Code: CodeUnexpectedAnswer,
+		Detail: fmt.Sprintf("The server answered %s and not as a Berth server does. Check its address.", answer),
+	}
+}
+
+func isJSON(resp *http.Response) bool {
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	return strings.HasSuffix(kind, "json")
 }
 
 func path(parts ...string) string {
@@ -122,7 +136,11 @@ func environmentPath(project, name string, more ...string) string {
 // SignIn starts a session. The client does not keep its token.
 func (c *Client) SignIn(ctx context.Context, in SignIn) (Session, error) {
 	var out Session
-	return out, c.do(ctx, http.MethodPost, "/sessions", in, &out)
+	err := c.do(ctx, http.MethodPost, "/sessions", in, &out)
+	if err == nil && out.Token == "" {
+		err = unexpected("without a session")
+	}
+	return out, err
 }
 
 // SignOut ends the session of the client's token.

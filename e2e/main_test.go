@@ -28,7 +28,7 @@ func buildAndRun(m *testing.M) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "berth")
 	build := exec.Command("go", "build", "-o", binary, "../cmd/berth")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -41,7 +41,7 @@ func (s *server) processes(t *testing.T) []process {
 		if err != nil {
 			env = nil
 		}
-		cwd, _ := os.Readlink(filepath.Join("/proc", e.Name(), "cwd")) //nolint:errcheck // a process that is going
+		cwd, _ := os.Readlink(filepath.Join("/proc", e.Name(), "cwd"))
 		if bytes.Contains(line, []byte(s.dir)) || bytes.Contains(env, []byte(s.dir)) || strings.HasPrefix(cwd, s.dir) {
 			found = append(found, process{pid, strings.TrimSpace(strings.ReplaceAll(string(line), "\x00", " "))})
 		}
@@ -79,8 +79,8 @@ func (s *server) descendants(t *testing.T, line string) []process {
 		if err != nil || strings.TrimSpace(strings.ReplaceAll(string(text), "\x00", " ")) != line {
 			continue
 		}
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(e)))                                                               //nolint:errcheck // the pattern has digits alone
-		if above, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(parent(pid)), "cmdline")); bytes.Equal(above, text) { //nolint:errcheck // gone
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(e)))
+		if above, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(parent(pid)), "cmdline")); bytes.Equal(above, text) {
 			continue // one that the program made to answer a request
 		}
 		for above := parent(pid); above > 1; above = parent(above) {
@@ -104,7 +104,7 @@ func parent(pid int) int {
 	if len(fields) < 2 {
 		return 0
 	}
-	above, _ := strconv.Atoi(string(fields[1])) //nolint:errcheck // a number, or 0
+	above, _ := strconv.Atoi(string(fields[1]))
 	return above
 }
 
@@ -114,14 +114,14 @@ func (p process) gone(within time.Duration) bool {
 	if err != nil {
 		return true
 	}
-	defer unix.Close(fd) //nolint:errcheck // a descriptor
+	defer unix.Close(fd)
 	deadline := time.Now().Add(within)
 	for left := within; left > 0; left = time.Until(deadline) {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left.Milliseconds()))
 		if n > 0 {
 			return true
 		}
-		if err != nil && err != unix.EINTR { //nolint:errorlint // a plain number
+		if err != nil && err != unix.EINTR {
 			return false
 		}
 	}

@@ -233,7 +233,7 @@ func get(t *testing.T, url string) (status int, body string) {
 	if err != nil {
 		return 0, err.Error()
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return 0, err.Error()
@@ -261,6 +261,6 @@ func freeAddr(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer l.Close() //nolint:errcheck // given back for the server
+	defer l.Close()
 	return l.Addr().String()
 }

@@ -57,6 +57,7 @@ type App struct {
 	loops    []loop
 	listener net.Listener
 	ready    milestones
+	streams  *streams
 	draining atomic.Bool
 }
 
@@ -65,7 +66,7 @@ func New(ctx context.Context, cfg Config) (*App, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, ready: newMilestones()}
+	a := &App{cfg: cfg, ready: newMilestones(), streams: newStreams()}
 	for _, stage := range []func(context.Context) error{
 		a.openData, a.newServices, a.newRunning, a.newTransports, a.newBackground,
 	} {
@@ -186,6 +187,9 @@ func ownerName(path string) (string, error) {
 // URL is the address that users open.
 func (a *App) URL() string { return a.cfg.BaseURL }
 
+// Addr is the address that the server listens on.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
 const (
 	drainTime  = 10 * time.Second
 	headerTime = 10 * time.Second
@@ -194,14 +198,12 @@ const (
 // Run serves until ctx ends, then shuts down in order: stop accepting, end what streams, drain, stop background work
 // (steps go on under their supervisors), close the database.
 func (a *App) Run(ctx context.Context) error {
-	streams, endStreams := context.WithCancel(context.WithoutCancel(ctx))
-	defer endStreams()
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBackground()
 
 	server := &http.Server{
 		Handler: a.handler, ReadHeaderTimeout: headerTime, ErrorLog: slog.NewLogLogger(a.cfg.Logger.Handler(), slog.LevelDebug),
-		BaseContext: func(net.Listener) context.Context { return streams },
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	var group errgroup.Group
 	for _, l := range a.loops {
@@ -218,12 +220,20 @@ func (a *App) Run(ctx context.Context) error {
 	case err = <-served:
 	}
 	a.draining.Store(true)
-	endStreams()
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-	defer cancel()
-	err = errors.Join(err, server.Shutdown(drain))
+	a.streams.end()
+	a.drain(ctx, server)
 	endBackground()
 	return errors.Join(err, group.Wait(), a.close())
+}
+
+// drain lets requests finish, and cuts off those that take too long.
+func (a *App) drain(ctx context.Context, server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	err := server.Shutdown(ctx)
+	if err != nil {
+		a.cfg.Logger.WarnContext(ctx, "requests did not end in time and are cut off", "error", errors.Join(err, server.Close()))
+	}
 }
 
 func (a *App) serve(server *http.Server) error {

@@ -4,6 +4,7 @@ package app
 
 import (
 	"cmp"
+	"crypto/tls"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -33,7 +34,7 @@ type Config struct {
 	BaseURL string
 	// TLSCert and TLSKey are PEM files; both or neither.
 	TLSCert, TLSKey string
-	// TrustedProxies are the addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
+	// TrustedProxies are the addresses of proxies whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
 	// Workers is how many steps run at a time on this machine.
 	Workers int
@@ -98,12 +99,15 @@ func (c *Config) complete() error {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		fields.Add("tls-cert", "Give both --tls-cert and --tls-key, or neither.")
 	}
-	if c.TLSCert != "" {
+	if c.TLSCert != "" && c.TLSKey != "" {
 		scheme = "https"
+		if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
+			fields.Add("tls-cert", "The certificate cannot be used: %s.", err)
+		}
 	}
 	c.BaseURL = strings.TrimSuffix(cmp.Or(c.BaseURL, scheme+"://"+c.Addr), "/")
-	if u, err := url.Parse(c.BaseURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		fields.Add("base-url", "The base URL must look like https://berth.example.com; you gave %q.", c.BaseURL)
+	if u, err := url.Parse(c.BaseURL); err != nil || u.Host == "" || u.Path != "" || (u.Scheme != "http" && u.Scheme != "https") {
+		fields.Add("base-url", "The base URL must look like https://berth.example.com, without a path; you gave %q.", c.BaseURL)
 	}
 	if c.Workers < 1 || c.Workers > 1000 {
 		fields.Add("workers", "Workers must be from 1 to 1000; you gave %d.", c.Workers)

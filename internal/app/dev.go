@@ -11,6 +11,7 @@ import (
 	"github.com/berthdev/berth/internal/configcontext"
 	"github.com/berthdev/berth/internal/identity"
 	"github.com/berthdev/berth/internal/project"
+	"github.com/berthdev/berth/internal/template"
 	"github.com/berthdev/berth/internal/template/shipped"
 	"github.com/berthdev/berth/templates"
 )
@@ -48,7 +49,13 @@ func (a *App) seed(ctx context.Context) error {
 	if a.cfg.Dev.Templates != nil {
 		files = a.cfg.Dev.Templates
 	}
-	if _, err := shipped.Publish(ctx, a.templates, "", files); err != nil {
+	_, err = shipped.Publish(ctx, a.templates, "", files)
+	if errors.Is(err, template.ErrFixedVersion) {
+		// The data folder is of another build. What environments were made from never changes.
+		a.cfg.Logger.WarnContext(ctx, "the templates of this build differ from those published here, which are kept", "error", err)
+		err = nil
+	}
+	if err != nil {
 		return fmt.Errorf("publishing the templates that ship: %w", err)
 	}
 	a.ready.data.reach()

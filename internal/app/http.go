@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/berthdev/berth/api"
 	"github.com/berthdev/berth/internal/audit"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/httpapi"
@@ -59,8 +60,29 @@ func (a *App) newTransports(ctx context.Context) error {
 	if err := protected.AddTrustedOrigin(a.cfg.BaseURL); err != nil {
 		return fmt.Errorf("trusting the base URL: %w", err)
 	}
-	a.handler = a.recovering(a.onlyOurHost(a.withClient(metrics.measure(mux, protected.Handler(mux)))))
+	protected.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, r, api.Error{
+			Status: http.StatusForbidden, Code: codeOrigin,
+			Detail: "A page of another site sent this request, so it was refused. Open " + a.cfg.BaseURL + " and try again there.",
+		})
+	}))
+	a.handler = a.recovering(a.onlyOurHost(a.withClient(a.streams.watch(metrics.measure(mux, protected.Handler(mux))))))
 	return nil
+}
+
+// Codes of what is refused before a route is found. docs/errors.md tells users.
+const (
+	codeHost   = "wrong_host"
+	codeOrigin = "cross_origin"
+)
+
+// refuse answers as the API does to its clients, and in plain words to a browser.
+func refuse(w http.ResponseWriter, r *http.Request, e api.Error) {
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		httpapi.WriteProblem(w, e)
+		return
+	}
+	http.Error(w, e.Error(), e.Status)
 }
 
 // onlyOurHost refuses requests for another name, so that a page of another site cannot reach the server under a name
@@ -79,7 +101,10 @@ func (a *App) onlyOurHost(next http.Handler) http.Handler {
 			host = h
 		}
 		if !allowed[strings.ToLower(strings.Trim(host, "[]"))] && r.URL.Path != "/healthz" && r.URL.Path != "/readyz" {
-			http.Error(w, "This server does not go by the name "+host+". Its operator can set --base-url.", http.StatusMisdirectedRequest)
+			refuse(w, r, api.Error{
+				Status: http.StatusMisdirectedRequest, Code: codeHost,
+				Detail: "This server does not go by the name " + host + ". Its operator can set --base-url.",
+			})
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -112,9 +137,9 @@ func (a *App) remoteIP(r *http.Request) string {
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0; i-- {
-		hop := strings.TrimSpace(hops[i])
+		hop := bareAddress(strings.TrimSpace(hops[i]))
 		if hop == "" {
-			continue
+			break // what stands before something that is no address cannot be believed either
 		}
 		host = hop
 		if !a.trusted(hop) {
@@ -122,6 +147,18 @@ func (a *App) remoteIP(r *http.Request) string {
 		}
 	}
 	return host
+}
+
+// bareAddress returns the IP address in a text that may have a port, or nothing.
+func bareAddress(text string) string {
+	if ip, err := netip.ParseAddrPort(text); err == nil {
+		return ip.Addr().Unmap().String()
+	}
+	ip, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	if err != nil {
+		return ""
+	}
+	return ip.Unmap().String()
 }
 
 func (a *App) trusted(host string) bool {
@@ -148,7 +185,10 @@ func (a *App) recovering(next http.Handler) http.Handler {
 				panic(p)
 			}
 			a.cfg.Logger.ErrorContext(r.Context(), "panic in a request", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
-			http.Error(w, "Something went wrong on the server.", http.StatusInternalServerError)
+			refuse(w, r, api.Error{
+				Status: http.StatusInternalServerError, Code: "internal", Reference: w.Header().Get("X-Request-Id"),
+				Detail: "Something went wrong on the server. Tell its operator the reference.",
+			})
 		}()
 		next.ServeHTTP(w, r)
 	})

@@ -70,7 +70,7 @@ func (s *sandboxProcess) Run(ctx context.Context) error {
 // end stops the sandbox with the server, unless a step would fail by that.
 func (s *sandboxProcess) end(p process) error {
 	if s.busy() {
-		s.logger.Info("steps are running, so the sandbox stays", "pid", p.PID)
+		s.logger.Warn("steps are running, so the sandbox stays", "pid", p.PID)
 		return nil
 	}
 	return p.stop(sandboxStop)

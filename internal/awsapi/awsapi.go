@@ -93,7 +93,8 @@ func (a Access) Send(ctx context.Context, service string, call *Call) (Answer, e
 		req.Header.Set("X-Amz-Target", call.Target)
 	}
 	sum := sha256.Sum256(body)
-	if err := v4.NewSigner().SignHTTP(ctx, a.Keys, req, hex.EncodeToString(sum[:]), service, region, time.Now()); err != nil {
+	now := time.Now()
+	if err := v4.NewSigner().SignHTTP(ctx, a.Keys, req, hex.EncodeToString(sum[:]), service, region, now); err != nil {
 		return Answer{}, err
 	}
 	resp, err := http.DefaultClient.Do(req)

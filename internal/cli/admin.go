@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -123,7 +122,7 @@ func newContextCommand() *cobra.Command {
 				variable  bool
 			}{{env, false, false}, {secretEnv, true, false}, {vars, false, true}, {secretVars, true, true}} {
 				for _, p := range group.pairs {
-					name, value, err := pairOrEnvironment(p)
+					name, value, err := pairOrEnvironment(cmd, p)
 					if err != nil {
 						return err
 					}
@@ -181,12 +180,12 @@ func existingContext(cmd *cobra.Command, client *api.Client, project, name strin
 	return api.Context{Name: name}, err
 }
 
-func pairOrEnvironment(p string) (name, value string, err error) {
+func pairOrEnvironment(cmd *cobra.Command, p string) (name, value string, err error) {
 	name, value, ok := strings.Cut(p, "=")
 	if ok {
 		return name, value, nil
 	}
-	if value, ok = os.LookupEnv(name); !ok {
+	if value, ok = lookupEnviron(cmd, name); !ok {
 		return "", "", usagef("%s has no value: write %s=value, or set %s in this command's environment.", name, name, name)
 	}
 	return name, value, nil
@@ -194,7 +193,7 @@ func pairOrEnvironment(p string) (name, value string, err error) {
 
 func newUserCommand() *cobra.Command {
 	t := &target{project: "-"}
-	cmd := &cobra.Command{Use: "user", Aliases: []string{"users"}, Short: "Create users and reset passwords"}
+	cmd := &cobra.Command{Use: "user", Aliases: []string{"users"}, Short: "Create users, reset passwords and give roles"}
 	cmd.PersistentFlags().StringVar(&t.url, "url", "", "address of the server (or BERTH_URL)")
 	cmd.PersistentFlags().StringVarP(&t.output, "output", "o", "table", "table, json or yaml")
 	var fromStdin bool
@@ -219,7 +218,19 @@ func newUserCommand() *cobra.Command {
 		},
 	}
 	create.Flags().StringVar(&name, "name", "", "full name")
-	cmd.AddCommand(create, &cobra.Command{
+	var role string
+	grant := &cobra.Command{
+		Use: "grant EMAIL", Short: "Give a role in the whole organisation", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := t.client(cmd)
+			if err != nil {
+				return err
+			}
+			return client.Grant(cmd.Context(), "", api.Grant{Role: role, User: args[0]})
+		},
+	}
+	grant.Flags().StringVar(&role, "role", "", "for example organisation_admin")
+	cmd.AddCommand(create, grant, &cobra.Command{
 		Use: "reset-password EMAIL", Short: "Set a user's password and end their sessions", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := t.client(cmd)

@@ -5,7 +5,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -40,12 +39,29 @@ func Main() int {
 	dataplane.MaybeRunShim()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
+	return run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr, os.LookupEnv})
 }
 
+// stdio is what a command has of the world around it.
 type stdio struct {
 	in       io.Reader
 	out, err io.Writer
+	env      func(name string) (string, bool)
+}
+
+type environKey struct{}
+
+// environ returns a variable of the environment that the command was started in, empty when there is none.
+func environ(cmd *cobra.Command, name string) string {
+	value, _ := lookupEnviron(cmd, name)
+	return value
+}
+
+func lookupEnviron(cmd *cobra.Command, name string) (string, bool) {
+	if lookup, ok := cmd.Context().Value(environKey{}).(func(string) (string, bool)); ok {
+		return lookup(name)
+	}
+	return os.LookupEnv(name)
 }
 
 func run(ctx context.Context, args []string, std stdio) int {
@@ -54,23 +70,12 @@ func run(ctx context.Context, args []string, std stdio) int {
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
-	cmd, err := root.ExecuteContextC(ctx)
+	cmd, err := root.ExecuteContextC(context.WithValue(ctx, environKey{}, std.env))
 	if err == nil {
 		return exitOK
 	}
 	report(cmd, err)
 	return exitCode(err)
-}
-
-// report prints the error, as the API gives it when JSON was asked for.
-func report(cmd *cobra.Command, err error) {
-	var refused *api.Error
-	if flag := cmd.Flags().Lookup("output"); flag != nil && flag.Value.String() == "json" && errors.As(err, &refused) {
-		if printJSON(cmd.ErrOrStderr(), refused) == nil {
-			return
-		}
-	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "Error: %s\n", err)
 }
 
 // exitCode maps every error to a documented code.
@@ -82,6 +87,8 @@ func exitCode(err error) int {
 	case errors.As(err, &ended):
 		return ended.code
 	case errors.Is(err, api.ErrUnreachable):
+		return exitUnavailable
+	case errors.As(err, &refused) && refused.Code == api.CodeUnexpectedAnswer:
 		return exitUnavailable
 	case errors.As(err, &refused):
 		return statusCode(refused.Status)
@@ -124,13 +131,6 @@ func statusCode(status int) int {
 	return exitInternal
 }
 
-// usageError is a command line that cannot be understood.
-type usageError struct{ message string }
-
-func (e *usageError) Error() string { return e.message }
-
-func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
-
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "berth",
@@ -152,5 +152,6 @@ func newRootCommand() *cobra.Command {
 		newLoginCommand(), newLogoutCommand(), newProjectCommand(), newTemplateCommand(), newEnvironmentCommand(),
 		newContextCommand(), newUserCommand(), newVersionCommand(),
 	)
+	strict(root)
 	return root
 }

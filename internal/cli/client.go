@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,8 +27,8 @@ type login struct {
 	Token string `json:"token"`
 }
 
-func credentialsPath() (string, error) {
-	if p := os.Getenv("BERTH_CREDENTIALS"); p != "" {
+func credentialsPath(cmd *cobra.Command) (string, error) {
+	if p := environ(cmd, "BERTH_CREDENTIALS"); p != "" {
 		return p, nil
 	}
 	dir, err := os.UserConfigDir()
@@ -37,9 +38,9 @@ func credentialsPath() (string, error) {
 	return filepath.Join(dir, "berth", "credentials.json"), nil
 }
 
-func readCredentials() (credentials, error) {
+func readCredentials(cmd *cobra.Command) (credentials, error) {
 	c := credentials{Servers: map[string]login{}}
-	p, err := credentialsPath()
+	p, err := credentialsPath(cmd)
 	if err != nil {
 		return c, err
 	}
@@ -56,8 +57,8 @@ func readCredentials() (credentials, error) {
 	return c, nil
 }
 
-func (c credentials) write() error {
-	p, err := credentialsPath()
+func (c credentials) write(cmd *cobra.Command) error {
+	p, err := credentialsPath(cmd)
 	if err != nil {
 		return err
 	}
@@ -88,26 +89,37 @@ func (c credentials) write() error {
 // newClient returns a client of the server that was signed in to last, or that --url or BERTH_URL names. BERTH_TOKEN
 // replaces the kept token, for scripts.
 func newClient(cmd *cobra.Command) (*api.Client, error) {
-	c, err := readCredentials()
+	c, err := readCredentials(cmd)
 	if err != nil {
 		return nil, err
 	}
-	url := c.Current
-	if v := os.Getenv("BERTH_URL"); v != "" {
-		url = v
+	address := c.Current
+	if v := environ(cmd, "BERTH_URL"); v != "" {
+		address = v
 	}
 	if flag := cmd.Flags().Lookup("url"); flag != nil && flag.Value.String() != "" {
-		url = flag.Value.String()
+		address = flag.Value.String()
 	}
-	url = strings.TrimSuffix(url, "/")
-	if url == "" {
+	address = strings.TrimSuffix(address, "/")
+	if address == "" {
 		return nil, usagef("You are not signed in to a server. Run: berth login --url URL --email EMAIL")
 	}
-	token := os.Getenv("BERTH_TOKEN")
-	if token == "" {
-		token = c.Servers[url].Token
+	if err := checkURL(address); err != nil {
+		return nil, err
 	}
-	return &api.Client{URL: url, Token: token, Agent: "berth-cli/" + version()}, nil
+	token := environ(cmd, "BERTH_TOKEN")
+	if token == "" {
+		token = c.Servers[address].Token
+	}
+	return &api.Client{URL: address, Token: token, Agent: "berth-cli/" + version()}, nil
+}
+
+func checkURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return usagef("The address of a server must look like https://berth.example.com; you gave %q.", text)
+	}
+	return nil
 }
 
 // printJSON writes v indented, without escaping what browsers would trip over: this is for terminals and scripts.

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,14 +25,14 @@ type target struct {
 
 func (t *target) bind(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
-	f.StringVarP(&t.project, "project", "p", os.Getenv("BERTH_PROJECT"), "project (or BERTH_PROJECT)")
+	f.StringVarP(&t.project, "project", "p", "", "project (or BERTH_PROJECT)")
 	f.StringVar(&t.url, "url", "", "address of the server (or BERTH_URL); the one of the last login when left out")
 	f.StringVarP(&t.output, "output", "o", "table", "table, json or yaml")
 }
 
 // client checks the shared flags and returns a client.
 func (t *target) client(cmd *cobra.Command) (*api.Client, error) {
-	if t.project == "" {
+	if t.project = cmp.Or(t.project, environ(cmd, "BERTH_PROJECT")); t.project == "" {
 		return nil, usagef("Name the project with -p, or set BERTH_PROJECT.")
 	}
 	if t.output != "table" && t.output != "json" && t.output != "yaml" {
@@ -168,26 +170,27 @@ func newEnvCreate(t *target) *cobra.Command {
 	return cmd
 }
 
-// mergeVariables returns have with those of set added or replaced, and those of drop left out.
+// mergeVariables returns have with those of set replaced where they stand, or added, and those of drop left out.
 func mergeVariables(have, set []api.Variable, drop []string) []api.Variable {
 	var out []api.Variable
-	skip := map[string]bool{}
-	for _, v := range set {
-		skip[v.Name] = true
-	}
-	for _, name := range drop {
-		skip[name] = true
-	}
 	for _, v := range have {
-		if !skip[v.Name] {
+		if !slices.Contains(drop, v.Name) {
 			out = append(out, v)
 		}
 	}
-	return append(out, set...)
+	for _, v := range set {
+		i := slices.IndexFunc(out, func(o api.Variable) bool { return o.Name == v.Name })
+		if i < 0 {
+			out = append(out, v)
+		} else {
+			out[i] = v
+		}
+	}
+	return out
 }
 
 func newEnvUpdate(t *target) *cobra.Command {
-	var versionName string
+	var versionName, file string
 	var vars, unset []string
 	cmd := &cobra.Command{
 		Use:   "update NAME",
@@ -207,6 +210,14 @@ func newEnvUpdate(t *target) *cobra.Command {
 				return err
 			}
 			var in api.UpdateEnvironment
+			if file != "" {
+				content, err := readEnvironmentFile(cmd, file)
+				if err != nil {
+					return err
+				}
+				set = mergeVariables(content.Variables, set, unset)
+				versionName = cmp.Or(versionName, content.Version)
+			}
 			if versionName != "" {
 				in.Version = &versionName
 			}
@@ -222,6 +233,7 @@ func newEnvUpdate(t *target) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&versionName, "version", "", "version of the template")
 	cmd.Flags().StringArrayVar(&vars, "var", nil, "set an input variable, name=value; may be repeated")
+	cmd.Flags().StringVarP(&file, "file", "f", "", "file with version and variables to set (YAML or JSON); - is standard input")
 	cmd.Flags().StringArrayVar(&unset, "unset", nil, "remove an input variable; may be repeated")
 	return cmd
 }
@@ -314,11 +326,18 @@ func describeEnvironment(w io.Writer, e api.Environment) {
 		line(w, "Variable:", v.Name+" = "+value)
 	}
 	for _, r := range e.Resources {
-		line(w, "Resource:", fmt.Sprintf("%s: %s, %d objects", r.Name, r.Status, r.Objects))
+		line(w, "Resource:", r.Name+": "+r.Status+", "+count(r.Objects, "object"))
 		for _, d := range r.InDoubt {
 			line(w, "In doubt:", fmt.Sprintf("%s %s: %s", d.Address, d.ID, d.Reason))
 		}
 	}
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func newEnvDelete(t *target) *cobra.Command {

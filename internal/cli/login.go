@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,32 +24,35 @@ func newLoginCommand() *cobra.Command {
 		Example: "  berth login --url http://127.0.0.1:8080 --email developer@example.com",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			url = strings.TrimSuffix(cmp.Or(url, environ(cmd, "BERTH_URL")), "/")
 			if url == "" || email == "" {
 				return usagef("Give both --url and --email.")
+			}
+			if err := checkURL(url); err != nil {
+				return err
 			}
 			password, err := readPassword(cmd, fromStdin, "Password: ")
 			if err != nil {
 				return err
 			}
-			url = strings.TrimSuffix(url, "/")
 			client := &api.Client{URL: url, Agent: "berth-cli/" + version()}
 			session, err := client.SignIn(cmd.Context(), api.SignIn{Email: email, Password: password})
 			if err != nil {
 				return err
 			}
-			c, err := readCredentials()
+			c, err := readCredentials(cmd)
 			if err != nil {
 				return err
 			}
 			c.Current, c.Servers[url] = url, login{Email: session.User.Email, Token: session.Token}
-			if err := c.write(); err != nil {
+			if err := c.write(cmd); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "Signed in to %s as %s.\n", url, session.User.Email)
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&url, "url", os.Getenv("BERTH_URL"), "address of the server")
+	cmd.Flags().StringVar(&url, "url", "", "address of the server (or BERTH_URL)")
 	cmd.Flags().StringVar(&email, "email", "", "your e-mail address")
 	cmd.Flags().BoolVar(&fromStdin, "password-stdin", false, "read the password from standard input")
 	return cmd
@@ -68,7 +72,7 @@ func newLogoutCommand() *cobra.Command {
 			if err := client.SignOut(cmd.Context()); err != nil && (!errors.As(err, &refused) || refused.Status != 401) {
 				return err
 			}
-			c, err := readCredentials()
+			c, err := readCredentials(cmd)
 			if err != nil {
 				return err
 			}
@@ -76,7 +80,7 @@ func newLogoutCommand() *cobra.Command {
 			if c.Current == client.URL {
 				c.Current = ""
 			}
-			return c.write()
+			return c.write(cmd)
 		},
 	}
 }

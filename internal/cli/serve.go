@@ -1,10 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -51,6 +51,7 @@ func newServeCommand() *cobra.Command {
 				}
 				cfg.TrustedProxies = append(cfg.TrustedProxies, prefix)
 			}
+			cfg.DatabaseURL = cmp.Or(cfg.DatabaseURL, environ(cmd, "BERTH_DATABASE_URL"))
 			cfg.Logger = newLogger(cmd, jsonLogs, slog.LevelInfo)
 			return serve(cmd, cfg)
 		},
@@ -58,11 +59,11 @@ func newServeCommand() *cobra.Command {
 	serverFlags(cmd, &cfg, &jsonLogs)
 	f := cmd.Flags()
 	f.StringVar(&cfg.DataDir, "data-dir", "", "folder for the database, bundles, logs and running steps (required)")
-	f.StringVar(&cfg.DatabaseURL, "database-url", os.Getenv("BERTH_DATABASE_URL"), "postgres://… (or BERTH_DATABASE_URL); SQLite in the data folder when left out")
+	f.StringVar(&cfg.DatabaseURL, "database-url", "", "postgres://… (or BERTH_DATABASE_URL); SQLite in the data folder when left out")
 	f.StringVar(&cfg.BaseURL, "base-url", "", "address that users open, when it is not http://ADDR")
 	f.StringVar(&cfg.TLSCert, "tls-cert", "", "certificate file (PEM)")
 	f.StringVar(&cfg.TLSKey, "tls-key", "", "key file of the certificate (PEM)")
-	f.StringArrayVar(&proxies, "trusted-proxy", nil, "address or network of a proxy whose X-Forwarded headers are believed; may be repeated")
+	f.StringArrayVar(&proxies, "trusted-proxy", nil, "address or network of a proxy whose X-Forwarded-For is believed; may be repeated")
 	f.BoolVar(&cfg.AllowBuiltProvider, "allow-built-provider", false, "let runs with real credentials use the AWS provider built from source for the sandbox")
 	return cmd
 }
@@ -96,7 +97,7 @@ func serve(cmd *cobra.Command, cfg app.Config) error {
 
 func newDevCommand() *cobra.Command {
 	cfg := app.DefaultConfig()
-	dev := &app.DevConfig{Password: os.Getenv("BERTH_DEV_PASSWORD")}
+	dev := &app.DevConfig{}
 	var jsonLogs, verbose bool
 	cmd := &cobra.Command{
 		Use:   "dev",
@@ -113,6 +114,7 @@ func newDevCommand() *cobra.Command {
 			dev.Say = func(format string, args ...any) {
 				fmt.Fprintf(cmd.OutOrStdout(), format+"\n", args...)
 			}
+			dev.Password = environ(cmd, "BERTH_DEV_PASSWORD")
 			cfg.Dev = dev
 			return serveDev(cmd, cfg)
 		},

@@ -93,3 +93,14 @@ func JSON(v any) any {
 
 // NoRows reports whether err says that there is no such row.
 func NoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
+
+// Further returns a row that scans dest behind the columns of a shared list, so
+// that a query can ask for more than its scan function knows.
+func Further(row Scanner, dest ...any) Scanner { return further{row, dest} }
+
+type further struct {
+	row  Scanner
+	dest []any
+}
+
+func (f further) Scan(dest ...any) error { return f.row.Scan(append(dest, f.dest...)...) }

@@ -135,6 +135,9 @@ var errRepeatedMeanwhile = errors.New("the same request is being carried out alr
 
 const maxName = 40
 
+// reservedName stands where an environment's name does in the addresses of pages.
+const reservedName = "new"
+
 var nameRule = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
 // checkName returns an error that names the field and the fix.
@@ -144,6 +147,8 @@ func checkName(name string) error {
 		return fault.InvalidField("name", "Enter a name, for example ecs-1.")
 	case len(name) > maxName:
 		return fault.InvalidField("name", fmt.Sprintf("Name must be at most %d characters long; this one has %d.", maxName, len(name)))
+	case name == reservedName:
+		return fault.InvalidField("name", fmt.Sprintf("%s is the address of the page that makes environments; choose another name.", name))
 	case !nameRule.MatchString(name):
 		return fault.InvalidField("name", fmt.Sprintf("Name must start with a lower-case letter and have only lower-case letters, digits and hyphens; you entered %q.", name))
 	}

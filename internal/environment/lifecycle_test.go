@@ -128,6 +128,7 @@ func TestBadInputIsRefusedBeforeAnythingIsMade(t *testing.T) {
 		"taken name":        {func(in *api.CreateEnvironment) { in.Name = "taken" }, "name", "Choose another"},
 		"long name":         {func(in *api.CreateEnvironment) { in.Name = strings.Repeat("a", 41) }, "name", "at most 40"},
 		"upper-case name":   {func(in *api.CreateEnvironment) { in.Name = "Ecs" }, "name", "lower-case"},
+		"reserved name":     {func(in *api.CreateEnvironment) { in.Name = "new" }, "name", "another name"},
 		"unknown template":  {func(in *api.CreateEnvironment) { in.Template = "nope" }, "template", "catalog"},
 		"unknown version":   {func(in *api.CreateEnvironment) { in.Version = "v9" }, "version", "choose one of v1"},
 		"port no number":    {func(in *api.CreateEnvironment) { in.Variables = variable("port", "eighty") }, "port", "eighty"},

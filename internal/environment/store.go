@@ -58,16 +58,8 @@ func scan(row db.Scanner) (Environment, error) {
 type inputColumns struct{ inputs, deployed []byte }
 
 func (c *inputColumns) scan(row db.Scanner) (Environment, error) {
-	return scan(withExtra{row, []any{&c.inputs, &c.deployed}})
+	return scan(db.Further(row, &c.inputs, &c.deployed))
 }
-
-// withExtra scans further columns behind those of a shared column list.
-type withExtra struct {
-	row   db.Scanner
-	extra []any
-}
-
-func (w withExtra) Scan(dest ...any) error { return w.row.Scan(append(dest, w.extra...)...) }
 
 // get loads one environment with its inputs.
 func (s *Service) get(ctx context.Context, q db.Querier, where string, args ...any) (Environment, error) {

@@ -20,6 +20,7 @@ import (
 type client struct {
 	access     awsapi.Access
 	uniqueName string
+	now        func() time.Time
 	skew       *skew
 }
 
@@ -29,8 +30,8 @@ type skew struct{ nanos atomic.Int64 }
 // slack is how exactly clocks are known: the other side tells whole seconds.
 const slack = 2 * time.Second
 
-func (s *skew) learn(date time.Time) {
-	if d := time.Until(date); !date.IsZero() && d.Abs() > slack {
+func (s *skew) learn(date, now time.Time) {
+	if d := date.Sub(now); !date.IsZero() && d.Abs() > slack {
 		s.nanos.Store(int64(d))
 	}
 }
@@ -45,7 +46,7 @@ func (c client) json(ctx context.Context, service, region, target string, body m
 	if err != nil {
 		return err
 	}
-	c.skew.learn(answer.Date)
+	c.skew.learn(answer.Date, c.now())
 	if err := json.Unmarshal(answer.Body, out); err != nil {
 		return fmt.Errorf("reading the answer to %s: %w", target, err)
 	}

@@ -28,6 +28,7 @@ type Deps struct {
 	// and services from those of others.
 	UniqueName string
 	Every      time.Duration
+	Now        func() time.Time
 }
 
 // Finding is why an application does not start.
@@ -65,7 +66,7 @@ func New(d Deps) *Explainer {
 	if d.Every == 0 {
 		d.Every = Every
 	}
-	return &Explainer{client: client{access: d.Access, uniqueName: d.UniqueName, skew: new(skew)}, every: d.Every,
+	return &Explainer{client: client{access: d.Access, uniqueName: d.UniqueName, now: d.Now, skew: new(skew)}, every: d.Every,
 		begun: make(chan struct{}), told: map[string]bool{}}
 }
 
@@ -89,7 +90,7 @@ func (e *Explainer) Started(address, id string) {
 	if _, _, ok := parseARN(id, "service"); !ok {
 		id = ""
 	}
-	e.objects = append(e.objects, &object{address: address, id: id, since: time.Now(), open: true})
+	e.objects = append(e.objects, &object{address: address, id: id, since: e.client.now(), open: true})
 }
 
 // Ended says that the tool is done with a service.

@@ -49,7 +49,7 @@ func newCloud(t *testing.T) *cloud {
 }
 
 func (c *cloud) explainer(every time.Duration) *explain.Explainer {
-	return explain.New(explain.Deps{Every: every, UniqueName: "shop-1a2b", Access: awsapi.Access{
+	return explain.New(explain.Deps{Every: every, Now: time.Now, UniqueName: "shop-1a2b", Access: awsapi.Access{
 		Keys: aws.Credentials{AccessKeyID: "AK", SecretAccessKey: "secret"}, Region: "eu-west-1", Endpoint: c.URL}})
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/berthdev/berth/api"
 	"github.com/berthdev/berth/internal/apptest"
+	"github.com/berthdev/berth/internal/dbtest"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")
@@ -95,4 +96,23 @@ func finish(t *testing.T, c *api.Client, name, verb string) api.Run {
 	r, err = c.WatchRun(t.Context(), apptest.Project, name, r.Number, func(api.Run) {})
 	require.NoError(t, err)
 	return r
+}
+
+func decode[T any](t *testing.T, a answer) T {
+	t.Helper()
+	var v T
+	require.NoError(t, json.Unmarshal(a.body, &v), string(a.body))
+	return v
+}
+
+// onBoth runs a test on a server with SQLite and on one with PostgreSQL.
+func onBoth(t *testing.T, test func(t *testing.T, databaseURL string)) {
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, "")
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, dbtest.PostgresURL(t))
+	})
 }

@@ -123,7 +123,9 @@ func (s *server) log(ctx context.Context, in *logInput) (func(huma.Context), err
 		}
 		return func(out huma.Context) {
 			defer src.Close()
-			if _, err := io.Copy(flushing{out.BodyWriter()}, src); err != nil && ctx.Err() == nil {
+			to := flushing{out.BodyWriter()}
+			to.flush() // a log that is followed may be silent for long
+			if _, err := io.Copy(to, src); err != nil && ctx.Err() == nil {
 				s.Logger.WarnContext(ctx, "sending a log", "error", err)
 			}
 		}, nil

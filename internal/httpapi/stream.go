@@ -36,8 +36,14 @@ type flushing struct{ w io.Writer }
 
 func (f flushing) Write(p []byte) (int, error) {
 	n, err := f.w.Write(p)
-	if flusher, ok := f.w.(http.Flusher); ok && err == nil {
-		flusher.Flush()
+	if err == nil {
+		f.flush()
 	}
 	return n, err
+}
+
+func (f flushing) flush() {
+	if flusher, ok := f.w.(http.Flusher); ok {
+		flusher.Flush()
+	}
 }

@@ -24,15 +24,14 @@ var ErrNoLog = fault.New(fault.NotFound, "log_not_found", "This step has not wri
 // OpenLog reads a step's log from a byte offset, with secrets already replaced. Attempt 0 means the newest. With follow
 // the reader waits for more until the attempt has ended.
 func (s *Service) OpenLog(ctx context.Context, id StepID, attempt int, offset int64, follow bool) (io.ReadCloser, error) {
+	if authz.From(ctx).Kind == authz.Anonymous {
+		return nil, authz.ErrUnauthenticated
+	}
 	st, err := getStep(ctx, s.DB, id)
 	if err != nil {
 		return nil, err
 	}
-	r, err := getRun(ctx, s.DB, "r.id = $1", st.RunID)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.authorize(ctx, authz.RunLogRead, r); err != nil {
+	if _, err := s.read(ctx, authz.RunLogRead, "r.id = $1", st.RunID); err != nil {
 		return nil, err
 	}
 	if offset < 0 {

@@ -35,11 +35,7 @@ type AttributeChange struct {
 
 // Plan returns what a plan run found, by step, without what stays as it is.
 func (s *Service) Plan(ctx context.Context, id ID) ([]Change, error) {
-	r, err := getRun(ctx, s.DB, "r.id = $1", id)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.authorize(ctx, authz.RunRead, r); err != nil {
+	if _, err := s.read(ctx, authz.RunRead, "r.id = $1", id); err != nil {
 		return nil, err
 	}
 	type row struct {

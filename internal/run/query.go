@@ -16,20 +16,28 @@ import (
 
 // Get returns a run with its steps.
 func (s *Service) Get(ctx context.Context, id ID) (Run, error) {
-	r, err := getRun(ctx, s.DB, "r.id = $1", id)
-	if err != nil {
-		return Run{}, err
-	}
-	return r, s.authorize(ctx, authz.RunRead, r)
+	return s.read(ctx, authz.RunRead, "r.id = $1", id)
 }
 
 // GetByNumber returns the run of an environment with this number.
 func (s *Service) GetByNumber(ctx context.Context, environmentID string, number int) (Run, error) {
-	r, err := getRun(ctx, s.DB, "r.environment_id = $1 AND r.number = $2", environmentID, number)
+	return s.read(ctx, authz.RunRead, "r.environment_id = $1 AND r.number = $2", environmentID, number)
+}
+
+// read loads one run for a subject who holds p in its project. Whoever is not signed in does not even learn whether there
+// is such a run.
+func (s *Service) read(ctx context.Context, p authz.Permission, where string, args ...any) (Run, error) {
+	if authz.From(ctx).Kind == authz.Anonymous {
+		return Run{}, authz.ErrUnauthenticated
+	}
+	r, err := getRun(ctx, s.DB, where, args...)
 	if err != nil {
 		return Run{}, err
 	}
-	return r, s.authorize(ctx, authz.RunRead, r)
+	if err := s.authorize(ctx, p, r); err != nil {
+		return Run{}, err
+	}
+	return r, nil
 }
 
 func (s *Service) authorize(ctx context.Context, p authz.Permission, r Run) error {
@@ -65,7 +73,8 @@ func (s *Service) List(ctx context.Context, f ListFilter) ([]Item, error) {
 	args := []any{f.ProjectID}
 	if f.EnvironmentID != "" {
 		args = append(args, f.EnvironmentID)
-		where = append(where, fmt.Sprintf("r.environment_id = $%d", len(args)))
+		// The project is asked of the environment, so that SQLite takes the index of the environment's runs.
+		where = []string{"e.project_id = $1", "r.environment_id = $2"}
 	}
 	if f.Before != "" {
 		args = append(args, f.Before)
@@ -75,7 +84,7 @@ func (s *Service) List(ctx context.Context, f ListFilter) ([]Item, error) {
 	items, err := db.List(ctx, s.DB, func(row db.Scanner) (Item, error) {
 		var it Item
 		var err error
-		it.Run, err = scanRun(withExtra{row, []any{&it.Environment}})
+		it.Run, err = scanRun(db.Further(row, &it.Environment))
 		return it, err
 	}, `SELECT `+runColumns+`, e.name FROM runs r JOIN environments e ON e.id = r.environment_id
 		WHERE `+strings.Join(where, " AND ")+fmt.Sprintf(` ORDER BY r.id DESC LIMIT $%d`, len(args)), args...)
@@ -106,14 +115,6 @@ func addSteps(ctx context.Context, q db.Querier, items []Item) error {
 	}
 	return nil
 }
-
-// withExtra scans further columns behind those of a shared column list.
-type withExtra struct {
-	row   db.Scanner
-	extra []any
-}
-
-func (w withExtra) Scan(dest ...any) error { return w.row.Scan(append(dest, w.extra...)...) }
 
 // StepProgress is how far the current attempt of a step has come.
 type StepProgress struct {
@@ -189,7 +190,11 @@ type durationKey struct {
 	action   Action
 }
 
-// usualDurations returns medians over the latest successful steps of runs of the same environment template.
+// usualRuns is how many earlier runs of each version say how long a step usually takes.
+const usualRuns = 30
+
+// usualDurations returns medians over the successful steps of the latest runs of the same environment template. It looks
+// at no more runs than it uses, for pages ask this at every change and the history only grows.
 func usualDurations(ctx context.Context, q db.Querier, id ID) (map[durationKey]time.Duration, error) {
 	type row struct {
 		key durationKey
@@ -202,10 +207,13 @@ func usualDurations(ctx context.Context, q db.Querier, id ID) (map[durationKey]t
 		v.d = time.Duration(micros) * time.Microsecond
 		return v, err
 	}, `SELECT s.resource, s.action, s.finished_at - s.started_at
-		FROM steps s JOIN runs r ON r.id = s.run_id JOIN environment_template_versions v ON v.id = r.template_version_id
+		FROM environment_template_versions v
+		JOIN runs r ON r.template_version_id = v.id AND r.id >= COALESCE(
+			(SELECT x.id FROM runs x WHERE x.template_version_id = v.id ORDER BY x.id DESC LIMIT 1 OFFSET $2), '')
+		JOIN steps s ON s.run_id = r.id
 		WHERE s.status = 'succeeded' AND r.id <> $1 AND v.template_id = (
 			SELECT v2.template_id FROM environment_template_versions v2 JOIN runs r2 ON r2.template_version_id = v2.id WHERE r2.id = $1)
-		ORDER BY r.created_at DESC LIMIT 100`, id)
+		ORDER BY r.id DESC LIMIT 100`, id, usualRuns)
 	if err != nil {
 		return nil, err
 	}
@@ -283,11 +291,8 @@ func (s *Service) Retry(ctx context.Context, id ID) (Run, error) {
 }
 
 func (s *Service) change(ctx context.Context, id ID, p authz.Permission, action string, ev Event) (Run, error) {
-	r, err := getRun(ctx, s.DB, "r.id = $1", id)
+	r, err := s.read(ctx, p, "r.id = $1", id)
 	if err != nil {
-		return Run{}, err
-	}
-	if err := s.authorize(ctx, p, r); err != nil {
 		return Run{}, err
 	}
 	err = s.DB.Tx(ctx, func(tx *db.Tx) error {

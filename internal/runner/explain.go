@@ -38,7 +38,7 @@ func (s *supervisor) newApplication() *application {
 	if access.Region == "" {
 		_ = json.Unmarshal(s.spec.Variables["region"], &access.Region) // the usual name; clusters carry theirs
 	}
-	a.explainer = explain.New(explain.Deps{Access: access, UniqueName: s.spec.UniqueName})
+	a.explainer = explain.New(explain.Deps{Access: access, UniqueName: s.spec.UniqueName, Now: time.Now})
 	for _, value := range s.spec.Variables {
 		for _, arn := range clusterARN.FindAllString(string(value), -1) {
 			a.explainer.Cluster(arn)

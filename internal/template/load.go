@@ -171,6 +171,9 @@ func (s *Service) compile(v *EnvironmentVersion, resources map[ResourceVersionID
 // CheckContexts returns an error that names the config contexts which a deploy in
 // the project would not find.
 func (s *Service) CheckContexts(ctx context.Context, projectID string, c *Compiled) error {
+	if err := authz.Require(ctx, authz.TemplateRead, projectID); err != nil {
+		return err
+	}
 	var missing []string
 	for _, group := range contextGroups(c.Version, c.versions()) {
 		names, err := s.contexts.Missing(ctx, projectID, group.owner, group.names)
@@ -189,6 +192,9 @@ func (s *Service) CheckContexts(ctx context.Context, projectID string, c *Compil
 // Sandbox returns the sandbox that environments of this version in the project
 // talk to, or nil when they talk to the real thing.
 func (s *Service) Sandbox(ctx context.Context, projectID string, c *Compiled) (*configcontext.Sandbox, error) {
+	if err := authz.Require(ctx, authz.TemplateRead, projectID); err != nil {
+		return nil, err
+	}
 	var out *configcontext.Sandbox
 	for _, group := range contextGroups(c.Version, c.versions()) {
 		preview, err := s.contexts.Preview(ctx, projectID, group.owner, group.names)

@@ -89,7 +89,8 @@ var hints = []hint{
 	},
 }
 
-const maxEvidence = 12
+// maxEvidence lines are shown; an application's own last lines are among them.
+const maxEvidence = 32
 
 // cause explains a failed run; nil when it did not fail.
 func (f runFacts) cause() *views.Cause {
@@ -105,6 +106,12 @@ func (f runFacts) cause() *views.Cause {
 	first := firstError(st)
 	if first != nil && first.Address != "" {
 		v.Where += ", " + theObject(typeOf(first.Address)) + " " + first.Address
+	}
+	if first != nil && first.Source == run.SourceApplication {
+		// The application's own cause was looked up: nothing needs to be guessed from what the tool said.
+		v.What, v.Try = capital(strings.TrimSuffix(first.Summary, ".")), first.Try
+		v.Evidence = evidence(&run.Step{Diagnostics: []run.Diagnostic{{Severity: first.Severity, Summary: first.Detail}}})
+		return v
 	}
 	v.Evidence = evidence(st)
 	v.What, v.Try = explain(f.Kind, st, first, v.Evidence)

@@ -127,6 +127,21 @@ func TestEstimate(t *testing.T) {
 	require.LessOrEqual(t, f.estimate().Percent, 95, "a bar never stands at its end while work goes on")
 }
 
+func TestCauseOfAnApplicationIsTakenAsItWasFound(t *testing.T) {
+	t.Parallel()
+	f := runFacts{Run: run.Run{Kind: run.KindDeploy, Status: run.StatusFailed, Steps: []run.Step{{
+		Resource: "aws-ecs", Status: run.StepFailed, Diagnostics: []run.Diagnostic{
+			{Source: run.SourceApplication, Severity: "error", Summary: "The container app exits by itself with code 3.", Detail: "Its last lines:\n  boom", Address: "aws_ecs_service.this", Try: []string{"Read its output."}},
+			{Severity: "error", Summary: "error waiting for ECS service to become ready"},
+		},
+	}}}}
+	c := f.cause()
+	require.Equal(t, "The container app exits by itself with code 3", c.What)
+	require.Equal(t, []string{"Its last lines:", "  boom"}, c.Evidence)
+	require.Equal(t, []string{"Read its output."}, c.Try)
+	require.Contains(t, c.Where, "aws_ecs_service.this")
+}
+
 func TestCause(t *testing.T) {
 	t.Parallel()
 	for evidence, want := range map[string]string{

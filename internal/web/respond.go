@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/a-h/templ"
 
@@ -74,15 +75,26 @@ func render(w http.ResponseWriter, r *http.Request, status int, c templ.Componen
 	}
 	h.Set("Content-Encoding", "gzip")
 	w.WriteHeader(status)
-	z, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
-	if err != nil {
-		return fmt.Errorf("starting compression: %w", err)
+	z, ok := compressors.Get().(*gzip.Writer)
+	if !ok {
+		z = gzip.NewWriter(w)
 	}
+	defer compressors.Put(z)
+	z.Reset(w)
 	if _, err := z.Write(b.Bytes()); err == nil {
 		_ = z.Close() // as above
 	}
 	return nil
 }
+
+// compressors are kept, because making one costs far more than compressing a page: its tables are more than a megabyte.
+var compressors = sync.Pool{New: func() any {
+	z, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+	if err != nil {
+		return nil
+	}
+	return z
+}}
 
 // text draws a fragment for an event.
 func text(ctx context.Context, c templ.Component) (string, error) {

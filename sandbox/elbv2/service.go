@@ -187,10 +187,11 @@ func (s *Service) Allow(loadBalancerID string, t dataplane.Target) bool {
 	return err == nil && allowed
 }
 
-// interfaceAt finds the interface a target was registered with.
+// interfaceAt finds the interface a target was registered with. Networks may use the same addresses, so an address
+// and a port alone do not tell whose target it is.
 func (s *Service) interfaceAt(tx *core.Tx, region string, t dataplane.Target) (ec2.Interface, bool) {
 	for _, known := range s.targets.List(tx, region) {
-		if known.IP == t.ID && known.Port == t.Port && known.Interface != "" {
+		if known.plane() == t && known.Interface != "" {
 			eni, err := s.network.Interface(tx, region, known.Interface)
 			return eni, err == nil
 		}
