@@ -21,7 +21,7 @@ type sandboxProcess struct {
 	dir    string
 	logger *slog.Logger
 	// busy reports whether steps are running, which need the sandbox beyond the server's end.
-	busy    func() bool
+	busy    func(ctx context.Context) (bool, error)
 	started func() // is told when it answers
 	healthy atomic.Bool
 }
@@ -57,7 +57,7 @@ func (s *sandboxProcess) Run(ctx context.Context) error {
 		err := p.wait(ctx)
 		s.healthy.Store(false)
 		if ctx.Err() != nil {
-			return s.end(p)
+			return s.end(context.WithoutCancel(ctx), p)
 		}
 		if err != nil {
 			return err
@@ -68,8 +68,12 @@ func (s *sandboxProcess) Run(ctx context.Context) error {
 }
 
 // end stops the sandbox with the server, unless a step would fail by that.
-func (s *sandboxProcess) end(p process) error {
-	if s.busy() {
+func (s *sandboxProcess) end(ctx context.Context, p process) error {
+	busy, err := s.busy(ctx)
+	if err != nil {
+		return err
+	}
+	if busy {
 		s.logger.Warn("steps are running, so the sandbox stays", "pid", p.PID)
 		return nil
 	}

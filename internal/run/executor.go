@@ -290,5 +290,12 @@ func ignoreStale(err error) error {
 	return err
 }
 
-// Busy reports whether this machine is following a step.
-func (e *Executor) Busy() bool { return len(e.running.all()) > 0 }
+// Busy reports whether a step is running on this machine, followed or not.
+func (e *Executor) Busy(ctx context.Context) (bool, error) {
+	var n int
+	err := e.Runs.DB.QueryRowContext(ctx, `SELECT COUNT(*) FROM steps WHERE status = 'running' AND lease_owner = $1`, e.Owner).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("counting running steps: %w", err)
+	}
+	return n > 0, nil
+}
