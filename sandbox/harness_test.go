@@ -30,7 +30,12 @@ type running struct {
 // start runs a sandbox on a free port and stops it with the test.
 func start(t *testing.T, dir string) *running {
 	t.Helper()
-	s, err := sandbox.New(sandbox.Config{Addr: "127.0.0.1:0", DataDir: dir, Logger: slog.New(slog.DiscardHandler)})
+	return startWith(t, sandbox.Config{Addr: "127.0.0.1:0", DataDir: dir, Logger: slog.New(slog.DiscardHandler)})
+}
+
+func startWith(t *testing.T, config sandbox.Config) *running {
+	t.Helper()
+	s, err := sandbox.New(config)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
