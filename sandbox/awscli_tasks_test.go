@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berthdev/berth/internal/tofu/tofutest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -16,7 +17,7 @@ func TestAWSCLIRunsATask(t *testing.T) {
 		t.Skip("the AWS CLI takes a second per call: left out by -short")
 	}
 	if _, err := os.Stat(debianCLI); err != nil {
-		t.Skip("needs Debian's awscli: apt-get install awscli")
+		tofutest.SkipOrFail(t, "needs Debian's awscli: apt-get install awscli")
 	}
 	r := start(t, "")
 	run := func(args ...string) map[string]any {

@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berthdev/berth/internal/tofu/tofutest"
 	"github.com/stretchr/testify/require"
-
-	"github.com/berthdev/berth/internal/tofu"
 )
 
 // tofuDir is a working directory for the real tofu with the real AWS provider.
@@ -23,31 +22,10 @@ type tofuDir struct {
 	vars []string
 }
 
-// realTools finds tofu and a mirror with the AWS provider: where the environment
-// says, else in the product's own cache. Building them is not a test's business.
-func realTools(t *testing.T) (bin, mirror string) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("the real AWS provider is left out by -short")
-	}
-	bin, mirror = os.Getenv("BERTH_TEST_TOFU"), os.Getenv("BERTH_TEST_PROVIDER_MIRROR")
-	if bin != "" && mirror != "" {
-		return bin, mirror
-	}
-	m, err := tofu.NewManager(tofu.Config{NoPath: true, NoDownload: true, Providers: tofu.ProvidersFromMirror})
-	require.NoError(t, err)
-	status, err := m.Status(t.Context())
-	require.NoError(t, err)
-	if !status.Ready {
-		t.Skipf("needs the real tofu and AWS provider: run \"berth toolchain install\", or set BERTH_TEST_TOFU and BERTH_TEST_PROVIDER_MIRROR")
-	}
-	return status.Tofu.Path, status.Providers.Mirror
-}
-
 // newTofu prepares the configuration of testdata/name.
 func newTofu(t *testing.T, name, url string) *tofuDir {
 	t.Helper()
-	bin, mirror := realTools(t)
+	bin, mirror := tofutest.Tools(t)
 	d := &tofuDir{t: t, bin: bin, dir: t.TempDir()}
 	files, err := filepath.Glob(filepath.Join("testdata", name, "*.tf"))
 	require.NoError(t, err)

@@ -26,37 +26,13 @@ import (
 
 	"github.com/berthdev/berth/internal/awsapi"
 	"github.com/berthdev/berth/internal/runner"
-	"github.com/berthdev/berth/internal/tofu"
+	"github.com/berthdev/berth/internal/tofu/tofutest"
 	"github.com/berthdev/berth/sandbox"
 	"github.com/berthdev/berth/sandbox/dataplane/sample"
 )
 
 // soon is how long a deploy that cannot succeed may take.
 const soon = 2 * time.Minute
-
-// tools finds OpenTofu and a mirror with the AWS provider: where the environment says, else in the product's own cache.
-func tools(t *testing.T) (bin, mirror string) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("needs the real AWS provider")
-	}
-	bin, mirror = os.Getenv("BERTH_TEST_TOFU"), os.Getenv("BERTH_TEST_PROVIDER_MIRROR")
-	if bin != "" && mirror != "" {
-		return bin, mirror
-	}
-	m, err := tofu.NewManager(tofu.Config{NoPath: true, NoDownload: true, Providers: tofu.ProvidersFromMirror})
-	require.NoError(t, err)
-	status, err := m.Status(t.Context())
-	require.NoError(t, err)
-	if !status.Ready {
-		const missing = `needs OpenTofu and the AWS provider: run "berth toolchain install", or set BERTH_TEST_TOFU and BERTH_TEST_PROVIDER_MIRROR`
-		if os.Getenv("CI") != "" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
-	}
-	return status.Tofu.Path, status.Providers.Mirror
-}
 
 // stage is a sandbox with a network, in which the shipped application is deployed.
 type stage struct {
@@ -70,7 +46,7 @@ type stage struct {
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	bin, mirror := tools(t)
+	bin, mirror := tofutest.Tools(t)
 	dir := t.TempDir()
 	rc := filepath.Join(dir, "tofurc")
 	require.NoError(t, os.WriteFile(rc, fmt.Appendf(nil, "provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror), 0o600))

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/berthdev/berth/internal/runner"
+	"github.com/berthdev/berth/internal/tofu/tofutest"
 )
 
 const trivial = `
@@ -184,11 +185,7 @@ output "t" {
 // AWS as that needs.
 func TestRealAWSProviderAgainstASandbox(t *testing.T) {
 	t.Parallel()
-	tofu := realTofu(t)
-	mirror := os.Getenv("BERTH_TEST_PROVIDER_MIRROR")
-	if mirror == "" {
-		t.Skip("BERTH_TEST_PROVIDER_MIRROR names no provider mirror")
-	}
+	tofu, mirror := tofutest.Tools(t)
 	var calls atomic.Int64
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		calls.Add(1)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/berthdev/berth/internal/runner"
 	"github.com/berthdev/berth/internal/runner/runnertest"
+	"github.com/berthdev/berth/internal/tofu/tofutest"
 )
 
 func TestMain(m *testing.M) {
@@ -93,17 +94,11 @@ func setupIn(t testing.TB, dir string) *bench {
 	return &bench{t: t, local: l, cfg: cfg, key: key[:]}
 }
 
-// realTofu is the OpenTofu binary tests run against, where there is one.
+// realTofu is the OpenTofu binary tests run against.
 func realTofu(t testing.TB) string {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs OpenTofu")
-	}
-	path := os.Getenv("BERTH_TEST_TOFU")
-	if path == "" {
-		t.Skip("BERTH_TEST_TOFU names no OpenTofu binary")
-	}
-	return path
+	bin, _ := tofutest.Tools(t)
+	return bin
 }
 
 // bundle writes files into a folder and returns it as a bundle.

@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/berthdev/berth/internal/tofu/tofutest"
 	"github.com/berthdev/berth/internal/web"
 	"github.com/berthdev/berth/internal/web/static"
 	"github.com/berthdev/berth/internal/web/ui"
@@ -81,7 +82,7 @@ func browser(t *testing.T) (context.Context, func() []string) {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
-		t.Skip("needs chromium on PATH")
+		tofutest.SkipOrFail(t, "needs chromium on PATH: make setup installs it")
 	}
 	options := append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...)
 	options = append(options, chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.UserDataDir(t.TempDir()),
