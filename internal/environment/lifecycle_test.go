@@ -184,6 +184,25 @@ func TestAFailureSaysWhyAndARetryRedoesOnlyThat(t *testing.T) {
 	require.Equal(t, 2, r.Steps[1].Attempt)
 }
 
+func TestWhatAFailedEditLeavesCanStillBeDestroyed(t *testing.T) {
+	t.Parallel()
+	s := apptest.Start(t, apptest.Options{Templates: apptest.Pair(nil, &runnertest.Script{
+		Objects: []runnertest.Object{{Address: "fake_thing.b", Type: "fake_thing", ID: "b-1"}},
+		Refuses: map[string]string{"port": "81"}, // whatever is to be done, as OpenTofu does with a value that breaks a rule
+	})})
+	c := s.Client(apptest.Developer)
+	create(t, c, "edited")
+	require.Equal(t, "succeeded", finish(t, c, "edited", "deploy").Status)
+	vars := variable("port", "81")
+	_, err := c.UpdateEnvironment(t.Context(), apptest.Project, "edited", api.UpdateEnvironment{Variables: &vars}, 0)
+	require.NoError(t, err)
+	require.Equal(t, "failed", finish(t, c, "edited", "deploy").Status)
+	r := finish(t, c, "edited", "destroy")
+	require.Equal(t, "succeeded", r.Status, r.Cause)
+	require.Len(t, r.Steps, 2)
+	require.Equal(t, 1, r.Steps[0].Destroyed)
+}
+
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	gate := filepath.Join(t.TempDir(), "go")

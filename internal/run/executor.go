@@ -152,7 +152,7 @@ func (e *Executor) claim(ctx context.Context) (*Step, error) {
 		st.leaseOwner, st.readOffset, st.granted = e.Owner, 0, granted
 		st.leaseUntil = tx.Now().Add(Lease)
 		claimed = &st
-		return takeLease(ctx, tx, st, st.Action == ActionApply)
+		return takeLease(ctx, tx, st)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claiming a step: %w", err)

@@ -160,6 +160,12 @@ func (e *Executor) ingestOne(ctx context.Context, tx *db.Tx, st *Step, rec runne
 	case runner.KindObject:
 		return upsertObject(ctx, tx, *st, rec)
 	case runner.KindJournal:
+		if st.Action == ActionApply && !st.touched {
+			st.touched = true
+			if err := markApplied(ctx, tx, *st); err != nil {
+				return err
+			}
+		}
 		return insertJournal(ctx, tx, *st, *rec.Journal)
 	case runner.KindState:
 		plain, err := e.Runner.ReadState(string(st.ID), st.Attempt, rec.State.Version, in.DataKey)

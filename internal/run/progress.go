@@ -10,19 +10,21 @@ import (
 	"github.com/berthdev/berth/internal/runner"
 )
 
-// takeLease makes the claimed attempt this machine's, and notes what the resource is being applied with: whatever
-// happens to the attempt, a destroy must use the same code and inputs.
-func takeLease(ctx context.Context, tx *db.Tx, st Step, applies bool) error {
+// takeLease makes the claimed attempt this machine's.
+func takeLease(ctx context.Context, tx *db.Tx, st Step) error {
 	_, err := tx.ExecContext(ctx, `UPDATE steps SET lease_owner = $2, lease_until = $3, read_offset = 0, diagnostics = '[]', plan = NULL WHERE id = $1`,
 		st.ID, st.leaseOwner, db.Micros(st.leaseUntil))
 	if err != nil {
 		return fmt.Errorf("taking the lease of step %s: %w", st.ID, err)
 	}
-	if !applies {
-		return nil
-	}
-	// From here on something of it may exist, whatever becomes of this attempt.
-	_, err = tx.ExecContext(ctx, `UPDATE resources SET applied_run_id = $2,
+	return nil
+}
+
+// markApplied notes what a resource was applied with last: a destroy must use the same code and inputs, whatever is asked
+// for later. It is called when the first object is touched. An attempt that fails before that, for its inputs do not suit the
+// code, leaves what was applied before as it was, so that it can still be destroyed.
+func markApplied(ctx context.Context, tx *db.Tx, st Step) error {
+	_, err := tx.ExecContext(ctx, `UPDATE resources SET applied_run_id = $2,
 		status = CASE WHEN status IN ('new', 'destroyed') THEN 'failed' ELSE status END WHERE id = $1`, st.ResourceID, st.RunID)
 	if err != nil {
 		return fmt.Errorf("recording what resource %s is applied with: %w", st.Resource, err)
@@ -78,6 +80,11 @@ func upsertObject(ctx context.Context, tx *db.Tx, st Step, rec runner.Record) er
 func (s *Service) saveEnd(ctx context.Context, tx *db.Tx, st Step, fin ending) error {
 	if err := insertChunks(ctx, tx, st, fin.log); err != nil {
 		return err
+	}
+	if o, ok := fin.outcome.(StepFinished); ok && st.Action == ActionApply && o.Outcome == StepSucceeded {
+		if err := markApplied(ctx, tx, st); err != nil {
+			return err
+		}
 	}
 	if st.Action != ActionPlan {
 		if err := updateResource(ctx, tx, fin.resource); err != nil {

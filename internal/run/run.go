@@ -131,6 +131,7 @@ type Step struct {
 	leaseUntil time.Time
 	readOffset int64
 	granted    runner.Instant // when the claim was made, by the boot clock of the machine that made it
+	touched    bool           // this process has seen it change an object
 	lost       bool           // its supervisor died without a result
 }
 

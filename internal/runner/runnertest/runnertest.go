@@ -24,6 +24,8 @@ type Script struct {
 	InitError string `json:"init_error,omitempty"`
 	// PlanError makes plan and apply fail before anything is changed.
 	PlanError string `json:"plan_error,omitempty"`
+	// Refuses makes plan, apply and destroy fail when an input has this text: name to value.
+	Refuses map[string]string `json:"refuses,omitempty"`
 	// Providers are linked below .terraform/providers by init, as files with this content.
 	Providers map[string]string `json:"providers,omitempty"`
 	// GoneIDs cannot be imported, because nothing has that id.

@@ -42,6 +42,7 @@ type script struct {
 	Witness        string
 	InitError      string `json:"init_error"`
 	PlanError      string `json:"plan_error"`
+	Refuses        map[string]string
 	Providers      map[string]string
 	GoneIDs        []string `json:"gone_ids"`
 	ImportError    string   `json:"import_error"`
@@ -172,6 +173,11 @@ func (p *program) change(apply bool) {
 	}
 	p.lock()
 	p.load()
+	for name, text := range p.script.Refuses {
+		if fmt.Sprint(p.vars[name]) == text {
+			p.fail("Invalid value for variable " + name)
+		}
+	}
 	if p.script.PlanError != "" {
 		p.fail(p.script.PlanError)
 	}
