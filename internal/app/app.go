@@ -132,7 +132,7 @@ func (a *App) newRunning(context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.runs = run.New(run.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Blobs: a.blobs, Runner: a.runner, Logger: a.cfg.Logger})
+	a.runs = run.New(run.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Blobs: a.blobs, Runner: a.runner, Logger: a.cfg.Logger, Waiting: a.waitsFor})
 	a.executor = run.NewExecutor(run.ExecutorDeps{
 		Runs: a.runs, Runner: a.runner, Owner: owner, Workers: a.cfg.Workers, Leased: a.cfg.postgres(), Logger: a.cfg.Logger,
 		Prepare: run.NewPreparer(run.PreparerDeps{

@@ -162,6 +162,22 @@ func (a *App) ensureTools(ctx context.Context) error {
 	return nil
 }
 
+// waitsFor says why no step can start: there is no OpenTofu yet.
+func (a *App) waitsFor() string {
+	snap := a.tools.Snapshot()
+	if snap.Tofu != nil || snap.State == tofu.StateReady {
+		return ""
+	}
+	why := "Waiting until OpenTofu is ready"
+	for _, p := range snap.Tools {
+		why += "; " + p.String()
+	}
+	if snap.Err != nil {
+		why += "; " + snap.Err.Error()
+	}
+	return why + "."
+}
+
 const (
 	cleanEvery = time.Hour
 	keepEvents = 7 * 24 * time.Hour

@@ -119,7 +119,7 @@ func (s *server) detail(ctx context.Context, e environment.Environment) (api.Env
 	if err != nil {
 		return out, err
 	}
-	last := wireRun(r, nil)
+	last := s.wireRun(r, nil)
 	last.Steps = nil
 	out.LastRun, out.Cause = &last, last.Cause
 	return out, nil
@@ -188,7 +188,7 @@ func (s *server) start(ctx context.Context, in *InEnvironment, verb func(ctx con
 		return api.Run{}, err
 	}
 	r, err := verb(ctx, id, in.Environment)
-	return wireRun(r, nil), err
+	return s.wireRun(r, nil), err
 }
 
 func (s *server) outputs(ctx context.Context, in *InEnvironment) (api.Outputs, error) {

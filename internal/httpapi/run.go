@@ -45,7 +45,7 @@ func (s *server) listRuns(ctx context.Context, in *listRunsInput) (api.Page[api.
 		return out, err
 	}
 	for i := range items {
-		r := wireRun(items[i].Run, nil)
+		r := s.wireRun(items[i].Run, nil)
 		r.Environment = items[i].Environment
 		out.Items = append(out.Items, r)
 	}
@@ -68,7 +68,7 @@ func (s *server) withProgress(ctx context.Context, r run.Run) (api.Run, error) {
 	if err != nil {
 		return api.Run{}, err
 	}
-	return wireRun(r, progress), nil
+	return s.wireRun(r, progress), nil
 }
 
 func (s *server) getPlan(ctx context.Context, in *InRun) (api.Plan, error) {
@@ -98,7 +98,7 @@ func (s *server) cancel(ctx context.Context, in *InRun) (api.Run, error) {
 		return api.Run{}, err
 	}
 	r, err = s.Runs.Cancel(ctx, r.ID)
-	return wireRun(r, nil), err
+	return s.wireRun(r, nil), err
 }
 
 type logInput struct {
@@ -180,10 +180,10 @@ func (s *server) sendRun(ctx context.Context, w io.Writer, r run.Run) error {
 	}
 }
 
-func wireRun(r run.Run, progress map[run.StepID]run.StepProgress) api.Run {
+func (s *server) wireRun(r run.Run, progress map[run.StepID]run.StepProgress) api.Run {
 	out := api.Run{
 		ID: string(r.ID), Number: r.Number, Kind: string(r.Kind), Status: string(r.Status), CancelRequested: r.CancelRequested,
-		Cause: r.Cause(), CreatedBy: r.CreatedByEmail, CreatedAt: r.CreatedAt, StartedAt: timeOrNil(r.StartedAt), FinishedAt: timeOrNil(r.FinishedAt),
+		Cause: s.Runs.Cause(r), CreatedBy: r.CreatedByEmail, CreatedAt: r.CreatedAt, StartedAt: timeOrNil(r.StartedAt), FinishedAt: timeOrNil(r.FinishedAt),
 	}
 	for _, st := range r.Steps {
 		w := api.Step{

@@ -6,6 +6,16 @@ import (
 )
 
 // Cause says in one sentence why a run failed, or what it waits for; empty when there is nothing to explain.
+func (s *Service) Cause(r Run) string {
+	if r.Status == StatusQueued && s.Waiting != nil {
+		if why := s.Waiting(); why != "" {
+			return why
+		}
+	}
+	return r.Cause()
+}
+
+// Cause is the same without a look at what the server waits for.
 func (r Run) Cause() string {
 	switch r.Status {
 	case StatusFailed:

@@ -25,6 +25,8 @@ type Deps struct {
 	Keyring *secret.Keyring
 	Blobs   *blob.Bucket  // holds logs of ended attempts
 	Runner  *runner.Local // has the logs of attempts that are going on
+	// Waiting says why no step can start at all; empty when one can. May be nil.
+	Waiting func() string
 	Logger  *slog.Logger
 }
 
