@@ -206,7 +206,7 @@ func (f runFacts) stepPercent(st *run.Step) int {
 		return approach(f.now.Sub(st.StartedAt), p.Usual)
 	}
 	if objects := changes(p.Objects); len(objects) > 0 {
-		return min(95, 5+90*countDone(objects)/len(objects))
+		return min(95, 5+int(90*f.shareDone(objects)))
 	}
 	return 3
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/berthdev/berth/internal/run"
 	"github.com/berthdev/berth/internal/runner"
@@ -59,7 +60,12 @@ func (f runFacts) succeeded() string {
 	return kindWord(f.Kind) + " succeeded"
 }
 
-// running names what is being worked on: the object that has taken longest, else the phase.
+// left is how much longer an object usually takes; negative when it is late.
+func (f runFacts) left(o *run.Object) time.Duration {
+	return usualTime(o.Type) - f.now.Sub(o.StartedAt)
+}
+
+// running names what is being worked on: the object that is likely to take longest yet, else the phase.
 func (f runFacts) running() string {
 	if f.CancelRequested {
 		return "Stopping as soon as that is safe"
@@ -83,7 +89,7 @@ func (f runFacts) running() string {
 				continue
 			}
 			others++
-			if longest == nil || o.StartedAt.Before(longest.StartedAt) {
+			if longest == nil || f.left(o) > f.left(longest) {
 				longest = o
 			}
 		}

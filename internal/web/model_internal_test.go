@@ -127,6 +127,25 @@ func TestEstimate(t *testing.T) {
 	require.LessOrEqual(t, f.estimate().Percent, 95, "a bar never stands at its end while work goes on")
 }
 
+func TestWhatTakesLongestIsNamedAndWeighed(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	begun := now.Add(-5 * time.Second)
+	objects := []run.Object{
+		{Type: "aws_ecs_cluster", Action: "create", Status: "started", StartedAt: begun.Add(-time.Second)},
+		{Type: "aws_lb", Action: "create", Status: "started", StartedAt: begun},
+	}
+	for range 8 {
+		objects = append(objects, run.Object{Type: "aws_security_group_rule", Action: "create", Status: "finished", StartedAt: begun, FinishedAt: begun})
+	}
+	f := runFacts{
+		Run:      run.Run{Kind: run.KindDeploy, Status: run.StatusRunning, StartedAt: begun, Steps: []run.Step{{ID: "s", Status: run.StepRunning, Action: run.ActionApply}}},
+		progress: map[run.StepID]run.StepProgress{"s": {Objects: objects}}, now: now,
+	}
+	require.Equal(t, "Creating the load balancer and 1 other object", f.headline())
+	require.Less(t, f.estimate().Percent, 40, "eight of ten objects are a small part of the time")
+}
+
 func TestCauseOfAnApplicationIsTakenAsItWasFound(t *testing.T) {
 	t.Parallel()
 	f := runFacts{Run: run.Run{Kind: run.KindDeploy, Status: run.StatusFailed, Steps: []run.Step{{

@@ -168,13 +168,48 @@ func (f runFacts) object(o run.Object, stepEnded bool) views.Object {
 		Elapsed: took(o.StartedAt, o.FinishedAt, f.now), Since: views.At(o.StartedAt, f.now),
 	}
 	if v.Status.Busy() {
-		v.Percent = approach(f.now.Sub(o.StartedAt), usualObject)
+		v.Percent = approach(f.now.Sub(o.StartedAt), usualTime(o.Type))
 	}
 	return v
 }
 
-// usualObject is a guess at how long making one object takes; the bar approaches its end and never says it is there.
-const usualObject = 20 * time.Second
+// usualTime is how long a cloud commonly takes to make or change an object of a type. It only shapes bars and picks the object
+// worth naming: how long a step usually takes is measured.
+func usualTime(objectType string) time.Duration {
+	switch objectType {
+	case "aws_eks_cluster", "aws_rds_cluster", "aws_elasticache_cluster":
+		return 10 * time.Minute
+	case "aws_db_instance", "aws_cloudfront_distribution":
+		return 5 * time.Minute
+	case "aws_nat_gateway", "aws_ecs_service":
+		return 90 * time.Second
+	case "aws_lb", "aws_alb":
+		return time.Minute
+	case "aws_vpc", "aws_ecs_cluster", "aws_internet_gateway":
+		return 10 * time.Second
+	}
+	return 2 * time.Second
+}
+
+// shareDone is how much of the objects' usual time is behind them, from 0 to 1.
+func (f runFacts) shareDone(objects []run.Object) float64 {
+	done, total := 0.0, 0.0
+	for _, o := range objects {
+		usual := usualTime(o.Type).Seconds()
+		total += usual
+		switch runner.ObjectStatus(o.Status) {
+		case runner.ObjectFinished:
+			done += usual
+		case runner.ObjectStarted:
+			done += usual * float64(approach(f.now.Sub(o.StartedAt), usualTime(o.Type))) / 100
+		case runner.ObjectPlanned, runner.ObjectErrored, runner.ObjectDrifted:
+		}
+	}
+	if total == 0 {
+		return 0
+	}
+	return done / total
+}
 
 // approach is a percentage that grows ever more slowly towards 95, so that a bar never stands at its end while work goes on.
 func approach(elapsed, usual time.Duration) int {
@@ -333,7 +368,7 @@ func (f runFacts) estimate() views.Progress {
 			done++
 		case st.Status == run.StepRunning:
 			if objects := changes(f.progress[st.ID].Objects); len(objects) > 0 {
-				done += 0.1 + 0.85*float64(countDone(objects))/float64(len(objects))
+				done += 0.1 + 0.85*f.shareDone(objects)
 			}
 		}
 	}
