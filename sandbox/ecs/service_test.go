@@ -21,9 +21,8 @@ func TestServiceRunsItsTasks(t *testing.T) {
 	s.create(definition, 2, 80)
 	require.NoError(t, s.waitStable())
 
-	v := s.service()
+	v := s.completed()
 	require.Len(t, v.Deployments, 1)
-	require.Equal(t, types.DeploymentRolloutStateCompleted, v.Deployments[0].RolloutState)
 	require.EqualValues(t, 2, v.RunningCount)
 	require.Contains(t, messages(v), "(service web) has reached a steady state.")
 	require.Contains(t, messages(v), "(service web) registered 1 targets in (target-group "+s.group+")")
@@ -41,6 +40,17 @@ func TestServiceRunsItsTasks(t *testing.T) {
 		events, err := s.logs.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/ecs/web"), FilterPattern: aws.String("started")})
 		return err == nil && len(events.Events) == 2
 	}, 5*time.Second, 50*time.Millisecond, "each container's output reaches the log group")
+}
+
+// completed waits until the rollout is over. A waiter is content a moment earlier, when all tasks run.
+func (s *stack) completed() types.Service {
+	s.t.Helper()
+	var v types.Service
+	require.Eventually(s.t, func() bool {
+		v = s.service()
+		return v.Deployments[0].RolloutState == types.DeploymentRolloutStateCompleted
+	}, 10*time.Second, 10*time.Millisecond)
+	return v
 }
 
 func detail(task types.Task, name string) string {
@@ -69,7 +79,7 @@ func TestServiceReplacesAKilledTask(t *testing.T) {
 	require.Len(t, stopped, 1)
 	require.Equal(t, "Essential container in task exited", *stopped[0].StoppedReason)
 	require.EqualValues(t, 137, *stopped[0].Containers[0].ExitCode)
-	require.Equal(t, types.DeploymentRolloutStateCompleted, s.service().Deployments[0].RolloutState)
+	s.completed()
 }
 
 func TestNewServiceFailsVisibly(t *testing.T) {
