@@ -52,7 +52,7 @@ func (s *Service) checkout(ctx context.Context, t target, revision string) (*Che
 	if err != nil {
 		return nil, errors.Join(err, got.objects.Close(), os.RemoveAll(dir))
 	}
-	return &Checkout{FS: files, Commit: got.commit.Hash.String(), Revision: got.revision, close: func() error {
+	return &Checkout{FS: files, tree: files, Commit: got.commit.Hash.String(), Revision: got.revision, close: func() error {
 		return errors.Join(got.objects.Close(), os.RemoveAll(dir))
 	}}, nil
 }

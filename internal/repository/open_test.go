@@ -150,10 +150,10 @@ func TestOpenResolvesRevisions(t *testing.T) {
 	})
 	t.Run("ssh", func(t *testing.T) {
 		t.Parallel()
-		key, signer := newKey(t, "canary-passphrase")
+		key, signer := newKey(t, "")
 		server := newSSHServer(t, signer.PublicKey())
 		b := setup(t, repository.Limits{})
-		b.set(t, repository.Input{URL: server.url(h.gitRepo), Secret: key, Passphrase: "canary-passphrase",
+		b.set(t, repository.Input{URL: server.url(h.gitRepo), Secret: key,
 			KnownHosts: knownhosts.Line([]string{knownhosts.HashHostname(knownhosts.Normalize(server.addr))}, server.hostKey)})
 		check(t, b)
 	})
@@ -182,9 +182,9 @@ func TestTreeIsAFileSystem(t *testing.T) {
 	require.NoError(t, os.Symlink("/etc/passwd", r.dir+"/absolute"))
 	require.NoError(t, os.Symlink("../../../etc/passwd", r.dir+"/modules/outside"))
 	require.NoError(t, os.Symlink("loop", r.dir+"/loop"))
+	r.commit("links")
 	r.git("update-index", "--add", "--cacheinfo", "160000,"+commit+",modules/sub")
 	r.git("commit", "-q", "-m", "submodule")
-	r.commit("links")
 
 	b := setup(t, repository.Limits{})
 	b.set(t, repository.Input{URL: r.url()})
@@ -213,6 +213,18 @@ func TestTreeIsAFileSystem(t *testing.T) {
 	entries, err := fs.ReadDir(c.FS, "modules/sub")
 	require.NoError(t, err)
 	require.Empty(t, entries)
+	for asked, want := range map[string]string{"": ".", "/": ".", "./modules/vpc/": "modules/vpc", "ecs": "ecs", "/modules": "modules"} {
+		got, err := c.Folder(asked)
+		require.NoError(t, err, asked)
+		require.Equal(t, want, got)
+	}
+	for asked, want := range map[string]string{
+		"modules/vpcs": "no folder modules/vpcs at main; did you mean modules/vpc?", "vpc": "did you mean modules/vpc?", "../x": "leads out of the repository",
+		"modules/sub": "is a git submodule", "modules/sub/x": "is a git submodule", "README.md": "is a file", "absolute": "outside the repository",
+	} {
+		_, err := c.Folder(asked)
+		require.Contains(t, message(t, err), want, asked)
+	}
 	require.NoError(t, c.Close())
 }
 
