@@ -250,13 +250,14 @@ func TestHostileRepositories(t *testing.T) {
 			r.commit("noise")
 		}, repository.ErrTooLarge, "sends more than the limit of 1 MB"},
 		"inflation": {func(r *gitRepo) {
-			r.write("zeros", strings.Repeat("\x00", 3<<20))
+			r.write("one", strings.Repeat("\x00", 1<<20))
+			r.write("two", strings.Repeat("\x01", 3<<19))
 			r.commit("zeros")
 		}, repository.ErrTooLarge, "larger than the limit of 2 MB"},
 		"one object": {func(r *gitRepo) {
-			r.write("zeros", strings.Repeat("\x00", 101<<20))
+			r.write("zeros", strings.Repeat("\x00", 3<<20))
 			r.commit("zeros")
-		}, repository.ErrTooLarge, "a file of more than 100 MB"},
+		}, repository.ErrTooLarge, "a file of more than 2 MB"},
 		"files": {func(r *gitRepo) {
 			for i := range 60 {
 				r.write(strings.Repeat("x", i+1), "")
@@ -309,6 +310,15 @@ func TestVerdicts(t *testing.T) {
 		t.Errorf("the redirect was followed, with authorisation %q", req.Header.Get("Authorization"))
 	}))
 	t.Cleanup(elsewhere.Close)
+	moved := gitServer(t, h.gitRepo, "bob", "canary-password", func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if strings.HasPrefix(req.URL.Path, "/old") {
+				http.Redirect(w, req, strings.Replace(req.URL.String(), "/old", "/team", 1), http.StatusMovedPermanently)
+				return
+			}
+			next.ServeHTTP(w, req)
+		})
+	})
 	away := httptest.NewServer(http.RedirectHandler(elsewhere.URL+"/team/infra.git/info/refs", http.StatusFound))
 	t.Cleanup(away.Close)
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -327,6 +337,7 @@ func TestVerdicts(t *testing.T) {
 		"ssh":            {repository.Input{URL: sshd.url(h.gitRepo), Secret: key, KnownHosts: known}, "", ""},
 		"file":           {repository.Input{URL: h.url()}, "", ""},
 		"default":        {repository.Input{URL: h.url(), DefaultRevision: "v1.0.0"}, "", ""},
+		"moved":          {repository.Input{URL: moved.URL + "/old/infra.git", Username: "bob", Secret: "canary-password", CACert: caOf(moved)}, "", ""},
 		"wrong password": {login(https, "bob", "canary-wrong"), "does not accept the user name and password", "token"},
 		"no password":    {repository.Input{URL: https, CACert: ca}, "asks for a user name and a password", "Choose password"},
 		"no CA":          {repository.Input{URL: https}, "signed by an authority that is not trusted", "CA certificate field"},
@@ -337,7 +348,7 @@ func TestVerdicts(t *testing.T) {
 		"no TLS":         {repository.Input{URL: strings.Replace(page.URL, "http:", "https:", 1) + "/x.git"}, "does not speak TLS", "port"},
 		"refused":        {repository.Input{URL: "https://" + free.Addr().String() + "/x.git"}, "refuses the connection", "port"},
 		"refused ssh":    {repository.Input{URL: "ssh://git@" + free.Addr().String() + "/x.git", Secret: key}, "refuses the connection", "port"},
-		"unknown host":   {repository.Input{URL: "https://git.invalid/x.git"}, "There is no host git.invalid", "host name"},
+		"unknown host":   {repository.Input{URL: "https://git.invalid/x.git"}, "git.invalid", "can resolve"},
 		"host key":       {repository.Input{URL: sshd.url(h.gitRepo), Secret: key}, "host key of 127.0.0.1 is not known; the server shows ssh-ed25519 SHA256:", known},
 		"changed key":    {repository.Input{URL: sshd.url(h.gitRepo), Secret: key, KnownHosts: wrong}, "not the one in known hosts", "stand in between"},
 		"wrong key":      {repository.Input{URL: sshd.url(h.gitRepo), Secret: other, KnownHosts: known}, "does not accept the private key for user git", "public key"},
@@ -346,7 +357,6 @@ func TestVerdicts(t *testing.T) {
 		"no folder":      {repository.Input{URL: h.url() + "-none"}, "There is no folder", "path"},
 		"no git folder":  {repository.Input{URL: "file://" + t.TempDir()}, "has no repository", "path"},
 		"no such branch": {repository.Input{URL: h.url(), DefaultRevision: "mian"}, "did you mean main?", "pushed"},
-		"metadata":       {repository.Input{URL: "http://metadata.localhost/x.git"}, "There is no host", "host name"},
 		"empty":          {repository.Input{URL: newRepo(t).url()}, "is empty", "first commit"},
 	} {
 		t.Run(name, func(t *testing.T) {
