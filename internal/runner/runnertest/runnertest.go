@@ -18,7 +18,7 @@ type Script struct {
 	Outputs map[string]json.RawMessage `json:"outputs,omitempty"`
 	// Print are lines printed before anything is applied; "${var.NAME}" is replaced by the input's text.
 	Print []string `json:"print,omitempty"`
-	// Witness is a file that gets a line per start of the program: its arguments.
+	// Witness is a file that gets a line per start of the program in a step: its arguments.
 	Witness string `json:"witness,omitempty"`
 	// InitError makes a step's init fail with this message.
 	InitError string `json:"init_error,omitempty"`

@@ -82,7 +82,7 @@ func main() {
 	}
 	check(err)
 	check(json.Unmarshal(b, &p.script))
-	if w := p.script.Witness; w != "" {
+	if w := p.script.Witness; w != "" && !p.publishing() {
 		f, err := os.OpenFile(w, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		check(err)
 		fmt.Fprintln(f, strings.Join(os.Args[1:], " "))
