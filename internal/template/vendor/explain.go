@@ -107,7 +107,7 @@ func hints() []struct{ said, meaning string } {
 			"there is no such repository or module, or a credential is needed to see it; check the address"},
 		{"connection refused|Connection refused|Failed to connect|timed out|timeout|deadline exceeded|network is unreachable|proxyconnect",
 			"this server cannot reach it; check the address, and the proxy if there is one"},
-		{"no available releases match|no version .*match|Unresolvable|no versions", "no version of it meets the constraint; change the version"},
+		{"no available releases match|There is no available version|no version .*match|Unresolvable|no versions", "no version of it meets the constraint; change the version"},
 		{"not allowed", "it is fetched in a way that is not allowed; use https or ssh"},
 		{"x509|certificate", "its certificate is not trusted by this server; add the authority to the server's trusted ones"},
 	}
@@ -130,11 +130,11 @@ func essence(detail string) string {
 	if m := exitOf.FindStringSubmatch(text); m != nil {
 		var lines []string
 		for line := range strings.Lines(m[1]) {
-			line = strings.TrimSpace(line)
+			line = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "fatal:"))
 			if line == "" || strings.HasPrefix(line, "Cloning into") || strings.HasPrefix(line, "Please make sure") || strings.HasPrefix(line, "and the repository") {
 				continue
 			}
-			lines = append(lines, strings.TrimPrefix(line, "fatal: "))
+			lines = append(lines, line)
 		}
 		text = strings.Join(lines, "; ")
 	} else if _, rest, ok := strings.Cut(text, "error downloading '"); ok {

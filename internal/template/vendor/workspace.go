@@ -37,6 +37,21 @@ const (
 	dirPlugins = "plugins" // below Options.Dir, shared
 )
 
+const scratchPrefix = "berth-vendor-"
+
+// forgotten is how old a scratch folder must be to belong to a server that died: longer than any work takes.
+const forgotten = time.Hour
+
+// sweep removes what dead servers left. Failing to is no reason to stop the work.
+func sweep(parent string) {
+	old, _ := filepath.Glob(filepath.Join(parent, scratchPrefix+"*"))
+	for _, dir := range old {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > forgotten {
+			_ = os.RemoveAll(dir)
+		}
+	}
+}
+
 // maxDir leaves room for the names of sockets, which providers make in the workspace's folder for temporary files and
 // which may have 107 bytes.
 const maxDir = 60
@@ -50,11 +65,12 @@ func newWorkspace(ctx context.Context, opts Options, req Request) (_ *workspace,
 		if err := os.MkdirAll(parent, 0o700); err != nil {
 			return nil, err
 		}
+		sweep(parent)
 	}
 	if len(parent) > maxDir {
 		parent = "/tmp"
 	}
-	dir, err := os.MkdirTemp(parent, "berth-vendor-")
+	dir, err := os.MkdirTemp(parent, scratchPrefix)
 	if err != nil {
 		return nil, err
 	}
