@@ -216,10 +216,23 @@ func (w *workspace) readable(t *tool, fetching bool) []string {
 		for _, word := range strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" \t\"'=,;", r) }) {
 			if filepath.IsAbs(word) && len(word) > 1 {
 				out = append(out, word)
+				out = append(out, w.neighbours(word)...)
 			}
 		}
 	}
 	return out
+}
+
+// neighbours is the folder of a file for git, which may name others that lie beside it: a configuration of ssh names a
+// key. It is left out where that would show the server's data itself.
+func (w *workspace) neighbours(file string) []string {
+	dir := filepath.Dir(file)
+	for _, hidden := range w.opts.Hide {
+		if rel, err := filepath.Rel(hidden, dir); err == nil && rel != "." && filepath.IsLocal(rel) {
+			return []string{dir}
+		}
+	}
+	return nil
 }
 
 // plugins is the folder in which downloaded providers are kept. Terraform cannot share one between processes.
