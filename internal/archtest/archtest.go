@@ -16,11 +16,11 @@ const module = "github.com/berthdev/berth"
 func ranks() [][]string {
 	return [][]string{
 		{"fault", "api"},
-		{"secret", "tofu", "awsapi"},
+		{"secret", "tofu", "awsapi", "literal"},
 		{"db", "explain"},
-		{"authz", "event", "sharing"},
+		{"authz", "event"},
 		{"audit"},
-		{"identity"},
+		{"identity", "sharing"},
 		{"project"},
 		{"repository", "configcontext", "staticresource", "runner"},
 		{"template"},
