@@ -14,6 +14,7 @@ import (
 	"github.com/berthdev/berth/internal/configcontext"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template/bundle"
 )
 
@@ -35,6 +36,7 @@ type Deps struct {
 	DB       *db.DB
 	Audit    *audit.Service
 	Contexts *configcontext.Service
+	Statics  *staticresource.Service
 	Bundles  *bundle.Store
 }
 
@@ -43,6 +45,7 @@ type Service struct {
 	db       *db.DB
 	audit    *audit.Service
 	contexts *configcontext.Service
+	statics  *staticresource.Service
 	bundles  *bundle.Store
 	compiler *Compiler
 
@@ -57,7 +60,7 @@ func New(deps Deps) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
-		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, bundles: deps.Bundles, compiler: c, compiled: map[string]*Compiled{},
+		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, statics: deps.Statics, bundles: deps.Bundles, compiler: c, compiled: map[string]*Compiled{},
 	}, nil
 }
 
