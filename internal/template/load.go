@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/berthdev/berth/internal/audit"
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/configcontext"
 	"github.com/berthdev/berth/internal/db"
@@ -63,6 +64,25 @@ func (s *Service) Load(ctx context.Context, projectID string, id EnvironmentVers
 		return nil, err
 	}
 	return s.load(ctx, projectID, id)
+}
+
+// Latest returns the version of a template that was activated last, among those that
+// a project may use. ErrNoVersion says that there is none.
+func (s *Service) Latest(ctx context.Context, projectID string, id EnvironmentTemplateID) (*Compiled, error) {
+	k := environmentKind()
+	if err := s.audit.Authorize(ctx, authz.TemplateRead, projectID, audit.Object{Kind: k.auditKind(), ID: string(id)}); err != nil {
+		return nil, err
+	}
+	version, err := db.One(ctx, s.db, db.Value[EnvironmentVersionID], `SELECT v.id FROM `+k.versions+` v JOIN `+k.templates+` t ON t.id = v.template_id
+		WHERE v.state = 'active' AND t.id = $2 AND `+k.visibleTo()+`
+		ORDER BY COALESCE(v.activated_at, 0) DESC, v.created_at DESC, v.id DESC LIMIT 1`, projectID, id)
+	if errors.Is(err, db.ErrNoRows) {
+		return nil, ErrNoVersion
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking up the latest version: %w", err)
+	}
+	return s.load(ctx, projectID, version)
 }
 
 func (s *Service) load(ctx context.Context, projectID string, id EnvironmentVersionID) (*Compiled, error) {

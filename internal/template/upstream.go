@@ -231,6 +231,41 @@ func (s *Service) surroundings(ctx context.Context, v *EnvironmentVersion) (Surr
 	return out, nil
 }
 
+// Environments names the environments that the version uses.
+func (c *Compiled) Environments() []string { return c.Version.environments() }
+
+// Nested returns the outputs of other environments' resources that are used, given a
+// developer's values.
+func (c *Compiled) Nested(values []Value) []expr.Reference {
+	g, _ := c.read(values)
+	set := map[*moduleVariable]*readValueOf{}
+	for _, v := range g.list {
+		for _, t := range v.targets {
+			set[t.variable] = v
+		}
+	}
+	var out []expr.Reference
+	for _, r := range c.Resources {
+		for _, m := range r.variables {
+			var e *expr.Expression
+			if v := set[m]; v != nil {
+				e = v.expr
+			} else if given := m.given(); given != nil {
+				e = given.expr
+			}
+			if e == nil {
+				continue
+			}
+			for _, ref := range e.References() {
+				if u, ok := c.Upstream(ref.Resource); ok && u.Kind == KindEnvironment && !slices.Contains(out, ref) {
+					out = append(out, ref)
+				}
+			}
+		}
+	}
+	return out
+}
+
 // statics names the static resources that the nodes of a version stand for.
 func (v *EnvironmentVersion) statics() []string {
 	var out []string
