@@ -251,6 +251,19 @@ func TestDeployChecksWhatItUses(t *testing.T) {
 	_, err = s.Update(w.ctx, prj, "app-1", environment.UpdateInput{Inputs: &values})
 	require.NoError(t, err)
 
+	// So is what a template gets wrong of an environment that is deployed in its own project, when it is saved.
+	spec := appSpec("network")
+	spec.Variables[0] = expression("vpc", `$(resource["net"].resource["vpc"].output.vpcid)$`)
+	problems, err := w.templates.CheckEnvironment(w.author, template.SaveInput{ProjectID: prj, Name: "app", Version: "v9"}, spec)
+	require.NoError(t, err)
+	require.Len(t, problems, 1)
+	require.Equal(t, "spec.variables[0].value", problems[0].Path)
+	require.Contains(t, problems[0].Message, `resource "vpc" of environment "network", as it is deployed now, has no output "vpcid"; did you mean "vpc_id"?`)
+	spec = appSpec("network")
+	spec.Resources[1].Static = "elsewhere"
+	_, _, err = w.templates.SaveEnvironment(w.author, template.SaveInput{ProjectID: prj, Name: "app", Version: "v9", State: template.Active}, spec)
+	require.ErrorContains(t, err, `spec.resources[1].static: there is no static resource "elsewhere"`)
+
 	// The static resource changed after the template was saved.
 	set := func(names ...string) {
 		t.Helper()
