@@ -27,6 +27,7 @@ import (
 	"github.com/berthdev/berth/internal/run"
 	"github.com/berthdev/berth/internal/runner"
 	"github.com/berthdev/berth/internal/secret"
+	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template"
 	"github.com/berthdev/berth/internal/template/bundle"
 	"github.com/berthdev/berth/internal/tofu"
@@ -45,6 +46,7 @@ type App struct {
 	identity     *identity.Service
 	projects     *project.Service
 	contexts     *configcontext.Service
+	statics      *staticresource.Service
 	templates    *template.Service
 	bundles      *bundle.Store
 	runs         *run.Service
@@ -105,9 +107,14 @@ func (a *App) newServices(ctx context.Context) error {
 	a.identity = identity.New(identity.Deps{DB: a.db, Audit: a.audit, Logger: log})
 	a.projects = project.New(project.Deps{DB: a.db, Audit: a.audit, Identity: a.identity})
 	a.contexts = configcontext.New(configcontext.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring})
+	a.statics = staticresource.New(staticresource.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring})
 	var err error
 	a.bundles = bundle.NewStore(a.blobs, a.dir("bundles"))
-	a.templates, err = template.New(template.Deps{DB: a.db, Audit: a.audit, Contexts: a.contexts, Bundles: a.bundles})
+	a.templates, err = template.New(template.Deps{DB: a.db, Audit: a.audit, Contexts: a.contexts, Statics: a.statics, Bundles: a.bundles,
+		AppliedFunc: func(ctx context.Context, projectID string, names []string) (map[string]template.EnvironmentVersionID, error) {
+			return a.environments.Applied(ctx, projectID, names) // which needs the templates, and so is made after them
+		},
+	})
 	if err != nil {
 		return fmt.Errorf("starting the template service: %w", err)
 	}
@@ -136,7 +143,7 @@ func (a *App) newRunning(context.Context) error {
 	a.executor = run.NewExecutor(run.ExecutorDeps{
 		Runs: a.runs, Runner: a.runner, Owner: owner, Workers: a.cfg.Workers, Leased: a.cfg.postgres(), Logger: a.cfg.Logger,
 		Prepare: run.NewPreparer(run.PreparerDeps{
-			Templates: a.templates, Bundles: a.bundles, Tools: a.tools, Dir: a.dir("tool"), AllowBuiltProvider: a.cfg.AllowBuiltProvider,
+			Runs: a.runs, Templates: a.templates, Bundles: a.bundles, Tools: a.tools, Dir: a.dir("tool"), AllowBuiltProvider: a.cfg.AllowBuiltProvider,
 		}),
 	})
 	a.environments = environment.New(environment.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Templates: a.templates, Runs: a.runs})

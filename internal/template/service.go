@@ -14,6 +14,7 @@ import (
 	"github.com/berthdev/berth/internal/configcontext"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template/bundle"
 )
 
@@ -28,6 +29,7 @@ var (
 	ErrNotUsable    = fault.New(fault.Conflict, "template_version_not_active", "The version of the template is not active.")
 	ErrState        = fault.New(fault.Conflict, "template_version_state", "The version cannot go to this state.")
 	ErrNoContext    = fault.New(fault.Conflict, "context_missing", "A config context that the template needs is missing.")
+	ErrNoStatic     = fault.New(fault.Conflict, "static_resource_missing", "A static resource that the template needs is missing.")
 )
 
 // Deps is what the service needs.
@@ -35,7 +37,12 @@ type Deps struct {
 	DB       *db.DB
 	Audit    *audit.Service
 	Contexts *configcontext.Service
+	Statics  *staticresource.Service
 	Bundles  *bundle.Store
+	// AppliedFunc tells which versions those environments of a project are deployed
+	// with that are deployed. Without it templates that use other environments are not
+	// checked against what those have. It must authorise the subject of the context.
+	AppliedFunc func(ctx context.Context, projectID string, names []string) (map[string]EnvironmentVersionID, error)
 }
 
 // Service keeps templates.
@@ -43,7 +50,9 @@ type Service struct {
 	db       *db.DB
 	audit    *audit.Service
 	contexts *configcontext.Service
+	statics  *staticresource.Service
 	bundles  *bundle.Store
+	applied  func(ctx context.Context, projectID string, names []string) (map[string]EnvironmentVersionID, error)
 	compiler *Compiler
 
 	mu       sync.Mutex
@@ -57,7 +66,7 @@ func New(deps Deps) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
-		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, bundles: deps.Bundles, compiler: c, compiled: map[string]*Compiled{},
+		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, statics: deps.Statics, bundles: deps.Bundles, applied: deps.AppliedFunc, compiler: c, compiled: map[string]*Compiled{},
 	}, nil
 }
 
