@@ -167,7 +167,8 @@ func (s *Service) vendored(ctx context.Context, opened *openedSource, packed *bu
 	req := vendor.Request{
 		Bundle: packed, Terraform: spec.Provider.Name == Terraform, Constraint: spec.Provider.Version, AllowFileGit: s.allowFileGit,
 	}
-	if opened.source.Repository != "" {
+	if s.repositories != nil {
+		// Without the name of a repository it is the environment for public ones.
 		system := authz.WithSubject(ctx, authz.System("publishing"))
 		env, secrets, cleanup, err := s.repositories.GitEnviron(system, opened.project, opened.source.Repository)
 		if err != nil {
