@@ -22,7 +22,7 @@ type Deps struct {
 	DB      *db.DB
 	Audit   *audit.Service
 	Keyring *secret.Keyring
-	// Projects says who may share.
+	// Projects says who may share; made from the rest when nil.
 	Projects *project.Service
 }
 
@@ -36,6 +36,9 @@ type Service struct {
 
 // New returns the service.
 func New(deps Deps) *Service {
+	if deps.Projects == nil {
+		deps.Projects = project.New(project.Deps{DB: deps.DB, Audit: deps.Audit})
+	}
 	return &Service{db: deps.DB, audit: deps.Audit, keys: deps.Keyring, projects: deps.Projects}
 }
 
@@ -218,14 +221,18 @@ func (s *Service) Share(ctx context.Context, projectID, name string, with []stri
 		if err != nil {
 			return err
 		}
-		if err := replaceShares(ctx, tx, row.ID, with); errors.Is(err, db.ErrReference) {
+		want := slices.Compact(slices.Sorted(slices.Values(with)))
+		if slices.Equal(slices.Sorted(slices.Values(before.SharedWith)), want) {
+			return nil
+		}
+		if err := replaceShares(ctx, tx, row.ID, want); errors.Is(err, db.ErrReference) {
 			return fault.InvalidField("projects", "names a project that does not exist")
 		} else if err != nil {
 			return fmt.Errorf("sharing config context: %w", err)
 		}
 		return s.audit.Record(ctx, tx, audit.Entry{
 			Action: "context.share", ObjectKind: "context", ObjectID: string(row.ID), ObjectName: name, ProjectID: projectID,
-			Before: map[string]any{"projects": before.SharedWith}, After: map[string]any{"projects": with},
+			Before: map[string]any{"projects": before.SharedWith}, After: map[string]any{"projects": want},
 		})
 	})
 }

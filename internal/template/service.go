@@ -37,7 +37,7 @@ type Deps struct {
 	Audit    *audit.Service
 	Contexts *configcontext.Service
 	Bundles  *bundle.Store
-	// Projects says who may share.
+	// Projects says who may share; made from the rest when nil.
 	Projects *project.Service
 	// Repositories reads the sources of resource templates, and Vendor completes their
 	// code. Without the one nothing is read, without the other code stays as it is.
@@ -81,6 +81,9 @@ func New(deps Deps) (*Service, error) {
 	c, err := NewCompiler()
 	if err != nil {
 		return nil, err
+	}
+	if deps.Projects == nil {
+		deps.Projects = project.New(project.Deps{DB: deps.DB, Audit: deps.Audit})
 	}
 	return &Service{
 		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, bundles: deps.Bundles, compiler: c, compiled: map[string]*Compiled{},
