@@ -29,6 +29,8 @@ type address struct {
 // scpForm is git's short form of an SSH address: git@host:path.
 var scpForm = regexp.MustCompile(`^([A-Za-z0-9_.-]+@)?([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):([^/].*|/.*)$`)
 
+var hostPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$`)
+
 var userPattern = regexp.MustCompile(`^[A-Za-z0-9_.][A-Za-z0-9_.+-]*$`)
 
 // parseAddress reads an address as people write it. The error says what to write
@@ -78,8 +80,10 @@ func (a address) check(allowFile bool) error {
 		return fmt.Errorf("must begin with https:// or ssh://; %s:// is not supported", a.scheme)
 	}
 	switch {
-	case a.host == "" || strings.HasPrefix(a.host, "-"):
+	case a.host == "":
 		return fmt.Errorf("names no host")
+	case !hostPattern.MatchString(a.host) && !isIP(a.host):
+		return fmt.Errorf("names a host that cannot be; write international names in their xn-- form")
 	case a.user != "" && !userPattern.MatchString(a.user):
 		return fmt.Errorf("holds a user name that no SSH server has")
 	case strings.Trim(a.path, "/") == "":
@@ -133,6 +137,11 @@ func (a address) folder() string {
 		p = a.path
 	}
 	return path.Clean(p)
+}
+
+func isIP(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
 }
 
 func isLoopback(host string) bool {

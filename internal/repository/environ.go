@@ -43,7 +43,7 @@ func (s *Service) GitEnviron(ctx context.Context, projectID, name string) (env, 
 		if err := e.add(t); err != nil {
 			return nil, nil, nil, errors.Join(err, e.remove())
 		}
-		secrets = held.values()
+		secrets = append(held.values(), e.secrets...)
 	}
 	// What stays behind lies in a folder that only the server reads; there is nobody to tell.
 	return e.environment(), secrets, func() { _ = e.remove() }, nil
@@ -55,6 +55,7 @@ type environ struct {
 	dir       string // for files; made when one is needed
 	variables []string
 	settings  [][2]string
+	secrets   []string // in other words than the stored ones
 }
 
 func (e *environ) config(name, value string) { e.settings = append(e.settings, [2]string{name, value}) }
@@ -139,7 +140,9 @@ func (e *environ) addSSH(t target) error {
 	if err != nil {
 		return fail(ErrAuth, err, "Give a private key of type ed25519, ecdsa or rsa.", "The private key is of a type that SSH does not use.")
 	}
-	keyFile, err := e.file(t, "key", string(pem.EncodeToMemory(block)))
+	plainKey := string(pem.EncodeToMemory(block))
+	e.secrets = append(e.secrets, plainKey)
+	keyFile, err := e.file(t, "key", plainKey)
 	if err != nil {
 		return err
 	}

@@ -116,7 +116,6 @@ func safeName(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00") && !strings.EqualFold(name, ".git")
 }
 
-
 // find returns the node at a path. Links on the way are followed, and the last one
 // too if follow is set; none leads out of the tree.
 func (t *tree) find(op, name string, follow bool) (*node, error) {

@@ -279,6 +279,10 @@ func commonBase(dirs []string) string {
 	return base
 }
 
+// Relative is a path of a source seen from a folder of it; one outside of that
+// folder stays as it is.
+func Relative(base, p string) string { return relative(path.Clean(base), path.Clean(p)) }
+
 // relative is p seen from base. Both are clean and p may lie outside base.
 func relative(base, p string) string {
 	if base == p {

@@ -44,8 +44,12 @@ type Walk struct {
 	// Problems are those of called modules, and of the calls.
 	Problems []Problem
 
-	dirs map[string]bool // local modules, the root's among them
+	dirs    map[string]bool // local modules, the root's among them
+	modules []*Module
 }
+
+// Modules are the root module and those it calls, each once.
+func (w Walk) Modules() []*Module { return w.modules }
 
 // WalkModules follows module calls, through local paths and through vendored modules.
 func WalkModules(fsys fs.FS, dir string) Walk {
@@ -82,7 +86,7 @@ const mostCalls = 2000
 
 func walkModules(fsys fs.FS, dir string, vendored map[string]string) Walk {
 	root := Inspect(fsys, dir)
-	w := Walk{Root: root, dirs: map[string]bool{dir: true}}
+	w := Walk{Root: root, dirs: map[string]bool{dir: true}, modules: []*Module{root}}
 	inspected := map[string]*Module{dir: root}
 	queue := []moduleVisit{{dir: dir, module: root}}
 	for len(queue) > 0 && len(w.Calls) < mostCalls {
@@ -104,6 +108,7 @@ func walkModules(fsys fs.FS, dir string, vendored map[string]string) Walk {
 			if m == nil {
 				m = Inspect(fsys, c.Dir)
 				inspected[c.Dir] = m
+				w.modules = append(w.modules, m)
 				w.report(dir, c, m)
 			} else if vendored == nil {
 				continue
@@ -154,3 +159,6 @@ func (w *Walk) report(root string, c Call, m *Module) {
 
 // roots are the folders that an archive must hold, outermost first.
 func (w *Walk) roots() []string { return outermost(sortedKeys(w.dirs)) }
+
+// Dirs are the folders of the root module and of those it calls by a local path.
+func (w Walk) Dirs() []string { return sortedKeys(w.dirs) }
