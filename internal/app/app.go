@@ -118,7 +118,9 @@ func (a *App) newServices(ctx context.Context) error {
 	a.bundles = bundle.NewStore(a.blobs, a.dir("bundles"))
 	a.templates, err = template.New(template.Deps{
 		DB: a.db, Audit: a.audit, Contexts: a.contexts, Bundles: a.bundles, Projects: a.projects, Keyring: a.keyring,
-		Repositories: a.repositories, Vendor: vendor.New(a.tools, vendor.Options{Hide: []string{a.cfg.DataDir, a.cfg.KeyFile}}),
+		Repositories: a.repositories, Vendor: vendor.New(a.tools, vendor.Options{
+			Dir: a.dir("vendor"), Hide: []string{a.cfg.DataDir, a.cfg.KeyFile}, Env: wayOut(),
+		}),
 		AllowFileGit: a.cfg.AllowLocalGit, EnvironmentUsers: environment.TemplateUsers,
 	})
 	if err != nil {
