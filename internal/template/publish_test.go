@@ -146,14 +146,7 @@ func TestBrokenSources(t *testing.T) {
 	})
 	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(r.dir, "link", "passwd")))
 	r.commit(nil)
-	big := f.repo(t, nil)
-	require.NoError(t, os.WriteFile(filepath.Join(big.dir, "blob.bin"), make([]byte, 60<<20), 0o644))
-	big.commit(map[string]string{"main.tf": smallModule})
-	_, _, err := f.repositories.Set(f.system, demo, "big", repository.Input{URL: "file://" + big.dir})
-	require.NoError(t, err)
-	_, _, err = f.repositories.Set(f.system, demo, "infra", repository.Input{URL: "file://" + r.dir})
-	require.NoError(t, err)
-	_, _, err = f.repositories.Set(f.system, demo, "gone", repository.Input{URL: "file://" + filepath.Join(r.dir, "nowhere")})
+	_, _, err := f.repositories.Set(f.system, demo, "gone", repository.Input{URL: "file://" + filepath.Join(r.dir, "nowhere")})
 	require.NoError(t, err)
 
 	source := func(repo, revision, path string) template.ResourceSpec {
@@ -175,7 +168,6 @@ func TestBrokenSources(t *testing.T) {
 		"no module":        {fromRepo("empty"), "holds no .tf"},
 		"no folder":        {fromRepo("nothing"), "nothing"},
 		"link out":         {fromRepo("link"), "passwd"},
-		"too big":          {source("big", "", ""), "blob.bin"},
 		"no branch":        {source("infra", "release", "ok"), "spec.source.revision"},
 		"no repository":    {source("typo", "", "ok"), "spec.source.repository"},
 		"repository gone":  {source("gone", "", "ok"), "spec.source.repository"},
@@ -218,6 +210,18 @@ func TestBrokenSources(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
+}
+
+func TestTooMuchCode(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dbtest.SQLite(t))
+	r := f.repo(t, map[string]string{"main.tf": smallModule})
+	require.NoError(t, os.WriteFile(filepath.Join(r.dir, "blob.bin"), make([]byte, 51<<20), 0o644))
+	r.commit(nil)
+	reading, err := f.Read(f.system, demo, fromRepo(""))
+	require.NoError(t, err)
+	require.Empty(t, reading.Bundle)
+	require.Contains(t, problemsText(reading.Problems), "error|spec.source.path|:0|the source is 51.0 MB, a template may hold at most 50.0 MB; its largest file is blob.bin")
 }
 
 func TestRefusedSpecifications(t *testing.T) {
