@@ -10,6 +10,7 @@ import (
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/project"
 	"github.com/berthdev/berth/internal/secret"
 	"github.com/berthdev/berth/internal/sharing"
 )
@@ -22,18 +23,24 @@ type Deps struct {
 	DB      *db.DB
 	Audit   *audit.Service
 	Keyring *secret.Keyring
+	// Projects says who may share; made from the rest when nil.
+	Projects *project.Service
 }
 
 // Service keeps static resources.
 type Service struct {
-	db    *db.DB
-	audit *audit.Service
-	keys  *secret.Keyring
+	db       *db.DB
+	audit    *audit.Service
+	keys     *secret.Keyring
+	projects *project.Service
 }
 
 // New returns the service.
 func New(deps Deps) *Service {
-	return &Service{db: deps.DB, audit: deps.Audit, keys: deps.Keyring}
+	if deps.Projects == nil {
+		deps.Projects = project.New(project.Deps{DB: deps.DB, Audit: deps.Audit})
+	}
+	return &Service{db: deps.DB, audit: deps.Audit, keys: deps.Keyring, projects: deps.Projects}
 }
 
 const kind = "static_resource"
@@ -219,7 +226,7 @@ func (s *Service) Delete(ctx context.Context, projectID, name string) error {
 // Everyone. Templates of those projects may use its values; nobody there can read
 // the sensitive ones.
 func (s *Service) Share(ctx context.Context, projectID, name string, with []string) error {
-	if err := sharing.Authorize(ctx, s.audit, projectID, with, object(name)); err != nil {
+	if err := s.projects.AuthorizeShare(ctx, projectID, with, object(name)); err != nil {
 		return err
 	}
 	return s.db.Tx(ctx, func(tx *db.Tx) error {
