@@ -154,7 +154,7 @@ func TestOwnBeforeShared(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, list, 2)
 		require.Equal(t, []string{"*"}, list[0].SharedWith)
-		require.ErrorContains(t, s.Share(ctx, "", "shared", []string{"nowhere"}), "does not exist")
+		require.ErrorContains(t, s.Share(ctx, "", "shared", []string{"nowhere"}), "is no project")
 	})
 }
 
