@@ -73,8 +73,7 @@ var secretName = regexp.MustCompile(`(?i)(secret|password|passwd|token|private_?
 func (d *document) env(o *object) map[string]any {
 	key := o.text("key")
 	if key == "" {
-		d.notice(Warning, o.at("key"), "is required; the environment variable is left out")
-		o.ignoreRest()
+		o.leaveOut("key", "is required")
 		return nil
 	}
 	out := map[string]any{"key": key}
@@ -113,21 +112,20 @@ func (d *document) file(o *object) map[string]any {
 	name := o.text("name")
 	mount := o.text("mountPath")
 	outside := strings.HasPrefix(name, fileMark)
-	place, ok := d.mountPath(o, mount, strings.TrimPrefix(name, fileMark))
-	opts := o.object("options")
-	sensitive := d.sensitive(o, opts)
-	if !ok {
-		o.ignoreRest()
-		opts.ignoreRest()
+	if outside && !o.has("data") {
+		o.leaveOut("name", "is that of a file beside the document, which is not read; give its content in base64 as data")
 		return nil
 	}
+	place, ok := d.mountPath(o, mount, strings.TrimPrefix(name, fileMark))
+	if !ok {
+		return nil
+	}
+	opts := o.object("options")
+	sensitive := d.sensitive(o, opts)
 	out := map[string]any{"mountPath": place}
 	d.entryOptions(opts, sensitive, out)
 	data, given := o.textSet("data")
 	switch {
-	case outside && !given:
-		d.notice(Warning, o.at("name"), "names a file beside the document, which is not read; the file is left out. Give its content in base64 as data")
-		return nil
 	case strings.HasPrefix(data, sealedMark):
 		d.notice(Warning, o.at("data"), "was sealed for Rafay and cannot be read; give the content again")
 	case given:
@@ -166,7 +164,7 @@ func (d *document) mountPath(o *object, mount, name string) (string, bool) {
 		at, given = o.at("name"), name
 	}
 	if given == "" {
-		d.notice(Warning, at, "is required: where the file goes; the file is left out")
+		o.leaveOut("mountPath", "is required: where the file goes")
 		return "", false
 	}
 	prefix, rest := "", given
@@ -175,7 +173,7 @@ func (d *document) mountPath(o *object, mount, name string) (string, bool) {
 	}
 	rest = strings.TrimLeft(path.Clean("./"+rest), "/")
 	if rest == "." || rest == ".." || strings.HasPrefix(rest, "../") || strings.ContainsRune(rest, 0) {
-		d.notice(Warning, at, "leads out of the folder of the module; the file is left out")
+		o.leaveOut("mountPath", "leads out of the folder of the module")
 		return "", false
 	}
 	place := prefix + rest
@@ -202,7 +200,7 @@ func (d *document) contexts(spec *object, metadata, out map[string]any) []map[st
 			made = append(made, doc)
 			refs = append(refs, map[string]any{"name": doc["metadata"].(map[string]any)["name"]})
 		case name == "":
-			d.notice(Warning, o.at("name"), "is required; the entry is left out")
+			o.leaveOut("name", "is required")
 		default:
 			refs = append(refs, map[string]any{"name": d.reference(name, o.at("name"))})
 		}

@@ -63,8 +63,7 @@ func (d *document) nodes(spec *object, out map[string]any) {
 func (d *document) node(o *object) map[string]any {
 	name := d.reference(o.text("name"), o.at("name"))
 	if name == "" {
-		d.notice(Warning, o.at("name"), "is required; the resource is left out")
-		o.ignoreRest()
+		o.leaveOut("name", "is required")
 		return nil
 	}
 	out := map[string]any{"name": name}
@@ -77,8 +76,7 @@ func (d *document) node(o *object) map[string]any {
 	case "environment":
 		out["kind"], out["environment"] = kind, name
 	default:
-		d.notice(Warning, o.at("kind"), "%q is no kind of resource that Berth has; the resource is left out", kind)
-		o.ignoreRest()
+		o.leaveOut("kind", "is %q, which is no kind of resource that Berth has", kind)
 		return nil
 	}
 	d.nodeOptions(o, kind, out)

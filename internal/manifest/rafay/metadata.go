@@ -1,5 +1,7 @@
 package rafay
 
+import "strings"
+
 // categoryAnnotation says in which part of the catalog a template is shown.
 const categoryAnnotation = "eaas.envmgmt.io/category"
 
@@ -17,9 +19,23 @@ func (d *document) metadata(root *object) map[string]any {
 			out[key] = m
 		}
 	}
+	d.ownNotes(in)
 	in.lose(Info, "is kept by the platform; Berth keeps its own", "createdAt", "createdBy", "modifiedAt", "modifiedBy", "id", "projectID", "projectId", "organizationID")
 	root.lose(Info, "is what the platform found, not what was asked for; Berth finds its own", "status")
 	return out
+}
+
+// ownNotes tells of labels and annotations, which documents of Berth may have, but
+// Berth does not store.
+func (d *document) ownNotes(in *object) {
+	for _, key := range []string{"labels", "annotations"} {
+		m, _ := in.fields[key].(map[string]any)
+		for _, name := range sortedKeys(m) {
+			if name != categoryAnnotation || !strings.EqualFold(d.kind, environmentTemplateKind) {
+				d.notice(Info, join(in.at(key), name), "is read with the document, and Berth does not store it")
+			}
+		}
+	}
 }
 
 // moveAnnotation takes an annotation out of the metadata of a new document.

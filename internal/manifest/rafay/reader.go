@@ -204,7 +204,7 @@ func (o *object) names(key string) (names, places []string) {
 		if name := item.text("name"); name != "" {
 			names, places = append(names, name), append(places, item.at("name"))
 		} else {
-			o.doc.notice(Warning, item.at("name"), "is required; the entry is left out")
+			item.leaveOut("name", "is required")
 		}
 	}
 	return names, places
@@ -267,9 +267,23 @@ func (d *document) loseEntries(severity Severity, why, path string, value any) {
 	}
 }
 
+// leaveOut reports that an entry of a list is not taken over, with all it holds.
+func (o *object) leaveOut(field, format string, args ...any) {
+	o.ignoreRest()
+	why := "the entry is left out: "
+	if field != "" {
+		why += field + " "
+	}
+	o.doc.lost(Warning, o.path, o.fields, why+fmt.Sprintf(format, args...))
+}
+
 // ignoreRest takes the object and all below it as read.
 func (o *object) ignoreRest() {
-	for key := range o.fields {
-		o.read[key] = true
+	for _, other := range o.doc.opened {
+		if other == o || strings.HasPrefix(other.path, o.path+".") || strings.HasPrefix(other.path, o.path+"[") || o.path == "" {
+			for key := range other.fields {
+				other.read[key] = true
+			}
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package rafay
 
 import (
+	"html"
 	"regexp"
 	"slices"
 	"strings"
@@ -38,6 +39,7 @@ type markdown struct {
 	numbered []bool   // the lists that are open
 	blocks   int      // the blocks of HTML that are open
 	pre      bool
+	code     bool // within a line
 }
 
 func (m *markdown) write(text string) string {
@@ -45,6 +47,9 @@ func (m *markdown) write(text string) string {
 		n := m.verbatim(rest)
 		if n == 0 {
 			n = m.element(rest)
+		}
+		if n == 0 {
+			n = m.entity(rest)
 		}
 		if n == 0 {
 			n = 1
@@ -78,6 +83,19 @@ func (m *markdown) verbatim(rest string) int {
 	}
 	n := ticks + end + ticks
 	m.out.WriteString(rest[:n])
+	return n
+}
+
+// entity writes the sign that an entity stands for where Markdown would not.
+func (m *markdown) entity(rest string) int {
+	if !m.pre && !m.code || rest[0] != '&' {
+		return 0
+	}
+	n := strings.IndexByte(rest, ';') + 1
+	if n == 0 || n > 12 {
+		return 0
+	}
+	m.out.WriteString(html.UnescapeString(rest[:n]))
 	return n
 }
 
@@ -147,6 +165,7 @@ func (m *markdown) tag(name string, closing bool, attributes string) bool {
 	case "code", "kbd", "tt", "samp":
 		if !m.pre {
 			m.out.WriteString("`")
+			m.code = !closing
 		}
 	case "pre":
 		m.either(closing, "\n\n```\n", "\n```\n\n")

@@ -37,30 +37,28 @@ func (d *document) variables(parent *object, where place, out map[string]any) {
 func (d *document) variable(o *object, where place) map[string]any {
 	name := o.text("name")
 	if name == "" {
-		d.notice(Warning, o.at("name"), "is required; the variable is left out")
-		o.ignoreRest()
+		o.leaveOut("name", "is required")
 		return nil
 	}
 	out := map[string]any{"name": name}
 	opts := o.object("options")
 	sensitive := d.sensitive(o, opts)
 	if !d.value(o, where, sensitive, out) {
-		o.ignoreRest()
-		opts.ignoreRest()
 		return nil
 	}
 	options := map[string]any{}
-	if s := opts.text("description"); s != "" {
-		options["description"] = s
-	}
 	if sensitive.set {
 		options["sensitive"] = sensitive.on
+	}
+	if where != inEnvironment {
+		if s := opts.text("description"); s != "" {
+			options["description"] = s
+		}
 	}
 	switch where {
 	case inResourceTemplate, inEnvironmentTemplate:
 		d.templateOptions(opts, where, options, out)
 	case inEnvironment:
-		delete(options, "description")
 		opts.lose(Warning, "is for the template to say, not for an environment", "description", "required", "immutable", "readOnly", "override", "schema", "displayMetadata", "selectors")
 	case inContext:
 		d.storedOptions(opts)
@@ -111,7 +109,7 @@ func (d *document) sensitive(o, opts *object) flagged {
 }
 
 // value reads valueType and value into out. Without one, whoever uses the variable
-// gives it. It returns false when the entry makes no sense without its value.
+// gives it. It returns false when the entry had to be left out.
 func (d *document) value(o *object, where place, sensitive flagged, out map[string]any) bool {
 	kind := ""
 	if !o.read["valueType"] {
@@ -140,7 +138,7 @@ func (d *document) value(o *object, where place, sensitive flagged, out map[stri
 	}
 	switch {
 	case kind == "expression" && where == inContext:
-		d.notice(Warning, at, "is an expression, which a stored value cannot be; the variable is left out. Give it in the template instead")
+		o.leaveOut("value", "is an expression, which a stored value cannot be; give it in the template instead")
 		return false
 	case kind == "expression":
 		text = d.expression(text, at)
