@@ -4,17 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"maps"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
 const contextKind = "ConfigContext"
-
-func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
 
 // configContext translates a document of the kind ConfigContext.
 func (d *document) configContext(root *object) []map[string]any {

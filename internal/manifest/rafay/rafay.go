@@ -76,7 +76,7 @@ func Translate(doc map[string]any) (out []map[string]any, notices []Notice) {
 		return nil, d.notices
 	}
 	d.kind, d.name = identity(fields)
-	root := d.open("", fields)
+	root := d.open(fields)
 	if !d.checkPlaceholders(fields) {
 		return nil, d.notices
 	}
