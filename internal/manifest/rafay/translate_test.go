@@ -183,6 +183,37 @@ func TestBackends(t *testing.T) {
 	}
 }
 
+func TestOverrideRules(t *testing.T) {
+	t.Parallel()
+	list := []any{"a", "b"}
+	for name, tc := range map[string]struct {
+		rule, want map[string]any
+		told       string
+	}{
+		"allowed":           {map[string]any{"type": "Allowed"}, map[string]any{"type": "allowed"}, ""},
+		"a list to no end":  {map[string]any{"type": "allowed", "restrictedValues": list}, map[string]any{"type": "allowed"}, "restrictedValues"},
+		"several to no end": {map[string]any{"type": "notallowed", "multiSelect": true}, map[string]any{"type": "notallowed"}, "multiSelect"},
+		"only a list":       {map[string]any{"restrictedValues": list}, map[string]any{"type": "restricted", "restrictedValues": list}, "type"},
+		"no list":           {map[string]any{"type": "restricted"}, map[string]any{"type": "notallowed"}, "type"},
+		"structures":        {map[string]any{"type": "restricted", "restrictedValues": []any{[]any{1}, nil}}, map[string]any{"type": "restricted", "restrictedValues": []any{"[1]"}}, "restrictedValues[1]"},
+		"labels":            {map[string]any{"type": "RESTRICTED_KEY_VALUES", "restrictedKeyValues": map[string]any{"Small": 1}}, map[string]any{"type": "restricted", "restrictedKeyValues": map[string]any{"Small": "1"}}, ""},
+		"unknown":           {map[string]any{"type": "perhaps"}, map[string]any{"type": "notallowed"}, "type"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out, notices := rafay.Translate(resource(map[string]any{"variables": []any{map[string]any{"name": "x", "options": map[string]any{"override": tc.rule}}}}))
+			require.Len(t, out, 1)
+			require.Equal(t, tc.want, dig(t, out[0], "spec", "variables", 0, "options", "override"))
+			if tc.told == "" {
+				require.Empty(t, notices)
+				return
+			}
+			_, told := find(notices, "spec.variables[0].options.override."+tc.told)
+			require.True(t, told, notices)
+		})
+	}
+}
+
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	for in, tc := range map[string]struct{ want, notice string }{
