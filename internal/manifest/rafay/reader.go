@@ -2,6 +2,7 @@ package rafay
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -278,6 +279,23 @@ func (o *object) leaveOut(field, format string, args ...any) {
 		why += field + " "
 	}
 	o.doc.lost(Warning, o.path, o.fields, why+fmt.Sprintf(format, args...))
+}
+
+// unique checks what an entry of a list is called, and leaves it out when Berth
+// would not take the name or has it already.
+func (o *object) unique(key, name string, rule *regexp.Regexp, seen map[string]bool) bool {
+	switch {
+	case name == "":
+		o.leaveOut(key, "is required")
+	case !rule.MatchString(name):
+		o.leaveOut(key, "%q is no name for it in Berth; use letters, digits and _, beginning with a letter", name)
+	case seen[name]:
+		o.leaveOut(key, "%q is given twice, and the first one counts", name)
+	default:
+		seen[name] = true
+		return true
+	}
+	return false
 }
 
 // ignoreRest takes the object and all below it as read.

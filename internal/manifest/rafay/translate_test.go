@@ -214,6 +214,28 @@ func TestOverrideRules(t *testing.T) {
 	}
 }
 
+func TestNamesOfEntries(t *testing.T) {
+	t.Parallel()
+	entry := func(name string) any { return map[string]any{"name": name, "key": name, "value": "v"} }
+	out, notices := rafay.Translate(map[string]any{
+		"apiVersion": "eaas.envmgmt.io/v1", "kind": "ConfigContext", "metadata": map[string]any{"name": "c"},
+		"spec": map[string]any{
+			"envs":      []any{map[string]any{"key": "A-B", "value": "v"}, map[string]any{"key": "A", "value": "1"}, map[string]any{"key": "A", "value": "2"}},
+			"variables": []any{map[string]any{"name": "a b"}, map[string]any{"name": "a-b", "value": "1"}, map[string]any{"name": "a-b"}, entry("c")},
+			"files":     []any{map[string]any{"name": "x", "data": "eA=="}, map[string]any{"mountPath": "./x", "data": "eQ=="}},
+		},
+	})
+	require.Len(t, out, 1)
+	require.Equal(t, []any{map[string]any{"key": "A", "value": "1"}}, dig(t, out[0], "spec", "envs"))
+	require.Equal(t, []any{map[string]any{"mountPath": "x", "content": "x"}}, dig(t, out[0], "spec", "files"))
+	require.Equal(t, "c", dig(t, out[0], "spec", "variables", 1, "name"))
+	for _, field := range []string{"spec.envs[0]", "spec.envs[2]", "spec.variables[0]", "spec.variables[2]", "spec.files[1]", "spec.variables[3].key"} {
+		n, told := find(notices, field)
+		require.True(t, told, field)
+		require.Equal(t, rafay.Warning, n.Severity)
+	}
+}
+
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	for in, tc := range map[string]struct{ want, notice string }{

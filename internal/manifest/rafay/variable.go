@@ -1,6 +1,7 @@
 package rafay
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -15,6 +16,11 @@ const (
 	inContext // and in static resources: values that are stored
 )
 
+var (
+	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+	envName      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
+
 const (
 	sealedMark = "sealed://"
 	fileMark   = "file://"
@@ -24,8 +30,9 @@ const (
 // variables reads the field "variables".
 func (d *document) variables(parent *object, where place, out map[string]any) {
 	var list []any
+	seen := map[string]bool{}
 	for _, o := range parent.objects("variables") {
-		if v := d.variable(o, where); v != nil {
+		if v := d.variable(o, where, seen); v != nil {
 			list = append(list, v)
 		}
 	}
@@ -34,10 +41,9 @@ func (d *document) variables(parent *object, where place, out map[string]any) {
 	}
 }
 
-func (d *document) variable(o *object, where place) map[string]any {
+func (d *document) variable(o *object, where place, seen map[string]bool) map[string]any {
 	name := o.text("name")
-	if name == "" {
-		o.leaveOut("name", "is required")
+	if !o.unique("name", name, variableName, seen) {
 		return nil
 	}
 	out := map[string]any{"name": name}
