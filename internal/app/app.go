@@ -27,6 +27,7 @@ import (
 	"github.com/berthdev/berth/internal/run"
 	"github.com/berthdev/berth/internal/runner"
 	"github.com/berthdev/berth/internal/secret"
+	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template"
 	"github.com/berthdev/berth/internal/template/bundle"
 	"github.com/berthdev/berth/internal/tofu"
@@ -45,6 +46,7 @@ type App struct {
 	identity     *identity.Service
 	projects     *project.Service
 	contexts     *configcontext.Service
+	statics      *staticresource.Service
 	templates    *template.Service
 	bundles      *bundle.Store
 	runs         *run.Service
@@ -105,9 +107,10 @@ func (a *App) newServices(ctx context.Context) error {
 	a.identity = identity.New(identity.Deps{DB: a.db, Audit: a.audit, Logger: log})
 	a.projects = project.New(project.Deps{DB: a.db, Audit: a.audit, Identity: a.identity})
 	a.contexts = configcontext.New(configcontext.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Projects: a.projects})
+	a.statics = staticresource.New(staticresource.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring})
 	var err error
 	a.bundles = bundle.NewStore(a.blobs, a.dir("bundles"))
-	a.templates, err = template.New(template.Deps{DB: a.db, Audit: a.audit, Contexts: a.contexts, Bundles: a.bundles, Projects: a.projects})
+	a.templates, err = template.New(template.Deps{DB: a.db, Audit: a.audit, Contexts: a.contexts, Statics: a.statics, Bundles: a.bundles, Projects: a.projects})
 	if err != nil {
 		return fmt.Errorf("starting the template service: %w", err)
 	}

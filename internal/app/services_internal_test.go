@@ -45,4 +45,8 @@ func TestServicesRefuseWhoeverIsNotSignedIn(t *testing.T) {
 			"Resolve": "it refuses everybody but the system subject, as forbidden",
 		})
 	})
+	t.Run("staticresource", func(t *testing.T) {
+		t.Parallel()
+		authztest.RefusesAnonymous(t, a.statics, nil)
+	})
 }

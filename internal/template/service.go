@@ -15,6 +15,7 @@ import (
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/fault"
 	"github.com/berthdev/berth/internal/project"
+	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template/bundle"
 	"github.com/berthdev/berth/internal/template/vendor"
 )
@@ -37,6 +38,7 @@ type Deps struct {
 	DB       *db.DB
 	Audit    *audit.Service
 	Contexts *configcontext.Service
+	Statics  *staticresource.Service
 	Bundles  *bundle.Store
 	// Projects says who may share.
 	Projects *project.Service
@@ -61,6 +63,7 @@ type Service struct {
 	db       *db.DB
 	audit    *audit.Service
 	contexts *configcontext.Service
+	statics  *staticresource.Service
 	bundles  *bundle.Store
 	compiler *Compiler
 	projects *project.Service
@@ -78,7 +81,7 @@ func New(deps Deps) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
-		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, bundles: deps.Bundles, compiler: c, compiled: map[string]*Compiled{},
+		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, statics: deps.Statics, bundles: deps.Bundles, compiler: c, compiled: map[string]*Compiled{},
 		projects: deps.Projects, vendor: deps.Vendor, users: deps.EnvironmentUsers,
 	}, nil
 }
