@@ -1,0 +1,127 @@
+package template
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/berthdev/berth/internal/authz"
+	"github.com/berthdev/berth/internal/db"
+)
+
+// PreviewResource tells what SaveResource would make of a version, and saves
+// nothing. A source is read.
+func (s *Service) PreviewResource(ctx context.Context, in SaveInput, spec ResourceSpec) (*ResourceVersion, error) {
+	k := resourceKind()
+	if err := s.audit.Authorize(ctx, authz.TemplateWrite, in.ProjectID, k.object(in.Name)); err != nil {
+		return nil, err
+	}
+	spec = spec.withDefaults()
+	if err := errors.Join(in.check(), spec.check()); err != nil {
+		return nil, firstFault(err)
+	}
+	if err := s.mayChange(ctx, k, in); err != nil {
+		return nil, err
+	}
+	v := &ResourceVersion{
+		ID: ResourceVersionID("preview " + in.ProjectID + " " + in.Name + " " + in.Version), Template: in.Name, ProjectID: in.ProjectID,
+		Version: in.Version, State: in.state(), Spec: spec,
+	}
+	if spec.Bundle.Digest == "" {
+		reading, err := s.Read(ctx, in.ProjectID, spec)
+		if err != nil {
+			return nil, err
+		}
+		v.Spec.Source, v.Spec.Bundle, v.Module, v.Problems = reading.Source, reading.Bundle, reading.Module, reading.Problems
+	} else {
+		m, err := s.module(ctx, spec.Bundle)
+		if err != nil {
+			return nil, err
+		}
+		v.Module, v.Problems = *m, s.compiler.checkResource(spec, m)
+	}
+	if in.State == Active {
+		if err := refuse(v.Problems); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// PreviewEnvironment tells what SaveEnvironment would make of a version, and saves
+// nothing. Versions of resource templates that are previews themselves take part as
+// if they were saved.
+func (s *Service) PreviewEnvironment(ctx context.Context, in SaveInput, spec EnvironmentSpec, previews []*ResourceVersion) (*Compiled, error) {
+	k := environmentKind()
+	if err := s.audit.Authorize(ctx, authz.TemplateWrite, in.ProjectID, k.object(in.Name)); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(in.check(), spec.check()); err != nil {
+		return nil, firstFault(err)
+	}
+	if err := s.mayChange(ctx, k, in); err != nil {
+		return nil, err
+	}
+	spec, err := s.fixVersions(ctx, in, spec)
+	if err != nil {
+		return nil, err
+	}
+	for i := range spec.Resources {
+		r := &spec.Resources[i]
+		if p := previewFor(previews, in.ProjectID, *r); p != nil {
+			r.VersionID = p.ID
+		}
+	}
+	v := &EnvironmentVersion{Template: in.Name, ProjectID: in.ProjectID, Version: in.Version, State: in.state(), Spec: spec}
+	resources, err := s.resourcesOf(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range previews {
+		resources[p.ID] = p
+	}
+	c := s.compiler.Compile(v, resources)
+	if in.State == Active {
+		if err := refuse(c.Problems()); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// previewFor is the preview that a node means: of the version it names, or the
+// last active one where it names none.
+func previewFor(previews []*ResourceVersion, projectID string, r Resource) *ResourceVersion {
+	for _, p := range slices.Backward(previews) {
+		if p.ProjectID == projectID && p.Template == r.Template && (p.Version == r.Version || r.Version == "" && p.State == Active) {
+			return p
+		}
+	}
+	return nil
+}
+
+// mayChange refuses what saving refuses of a version that is no draft any more.
+func (s *Service) mayChange(ctx context.Context, k kind, in SaveInput) error {
+	t, err := getTemplate(ctx, s.db, k, in.ProjectID, in.Name)
+	if errors.Is(err, db.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", k.word, err)
+	}
+	old, err := db.One(ctx, s.db, func(sc db.Scanner) (oldVersion, error) {
+		var v oldVersion
+		err := sc.Scan(&v.id, &v.state)
+		return v, err
+	}, `SELECT id, state FROM `+k.versions+` WHERE template_id = $1 AND version = $2`, t.id, in.Version)
+	switch {
+	case errors.Is(err, db.ErrNoRows):
+		return nil
+	case err != nil:
+		return fmt.Errorf("reading %s: %w", k.word, err)
+	case old.state != Draft:
+		return ErrFixedVersion.With("Version %q of %s %q is %s and cannot change; save the change as another version.", in.Version, k.word, in.Name, old.state)
+	}
+	return nil
+}
