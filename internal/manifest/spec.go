@@ -13,8 +13,8 @@ type Metadata struct {
 	Project     string          `json:"project,omitempty" doc:"Name of its project. The project the document is applied in when left out."`
 	DisplayName string          `json:"displayName,omitempty" doc:"Name for people. Left as it is when not given."`
 	Description string          `json:"description,omitempty" doc:"What it is for. Left as it is when not given."`
-	Labels      map[string]Text `json:"labels,omitempty" doc:"Words of your own. They are read and not kept."`
-	Annotations map[string]Text `json:"annotations,omitempty" doc:"Notes of your own. They are read and not kept."`
+	Labels      map[string]Text `json:"labels,omitempty" doc:"Words of your own. Kept with templates only."`
+	Annotations map[string]Text `json:"annotations,omitempty" doc:"Notes of your own. Kept with templates only."`
 }
 
 // Ref names another object.
@@ -29,7 +29,9 @@ type Sharing struct {
 }
 
 // ProjectSpec describes a project. Its description is in the metadata.
-type ProjectSpec struct{}
+type ProjectSpec struct {
+	SharingDelegated *bool `json:"sharingDelegated,omitempty" doc:"Whether the project's admins may share what it owns. Left as it is when not given."`
+}
 
 // RepositorySpec describes a git repository that template code is read from.
 type RepositorySpec struct {
@@ -163,11 +165,13 @@ type EnvironmentTemplateSpec struct {
 
 // ResourceNode is one node of the graph.
 type ResourceNode struct {
-	Name      string                `json:"name" required:"true" doc:"Name in this template."`
-	Kind      template.ResourceKind `json:"kind,omitempty" enum:"resourcetemplate" doc:"What it is; resourcetemplate when left out."`
-	Template  string                `json:"template,omitempty" doc:"Name of the resource template."`
-	Version   Text                  `json:"version,omitempty" doc:"Version of the resource template; the latest active one when left out."`
-	DependsOn []Ref                 `json:"dependsOn,omitempty" doc:"Resources that are made before it."`
+	Name        string                `json:"name" required:"true" doc:"Name in this template."`
+	Kind        template.ResourceKind `json:"kind,omitempty" enum:"resourcetemplate,static,environment" doc:"What it is; resourcetemplate when left out."`
+	Template    string                `json:"template,omitempty" doc:"Name of the resource template, for the kind resourcetemplate."`
+	Version     Text                  `json:"version,omitempty" doc:"Version of the resource template; the latest active one when left out."`
+	Static      string                `json:"static,omitempty" doc:"Name of the static resource, for the kind static."`
+	Environment string                `json:"environment,omitempty" doc:"Name of another environment of the same project, for the kind environment."`
+	DependsOn   []Ref                 `json:"dependsOn,omitempty" doc:"Resources that are made before it."`
 }
 
 // VariableSpec is a value that a template gives or asks for.

@@ -21,9 +21,6 @@ func (s *Service) PreviewResource(ctx context.Context, in SaveInput, spec Resour
 	if err := errors.Join(in.check(), spec.check()); err != nil {
 		return nil, firstFault(err)
 	}
-	if err := s.mayChange(ctx, k, in); err != nil {
-		return nil, err
-	}
 	v := &ResourceVersion{
 		ID: ResourceVersionID("preview " + in.ProjectID + " " + in.Name + " " + in.Version), Template: in.Name, ProjectID: in.ProjectID,
 		Version: in.Version, State: in.state(), Spec: spec,
@@ -46,7 +43,7 @@ func (s *Service) PreviewResource(ctx context.Context, in SaveInput, spec Resour
 			return nil, err
 		}
 	}
-	return v, nil
+	return v, s.mayChange(ctx, k, in, v.Spec)
 }
 
 // PreviewEnvironment tells what SaveEnvironment would make of a version, and saves
@@ -59,9 +56,6 @@ func (s *Service) PreviewEnvironment(ctx context.Context, in SaveInput, spec Env
 	}
 	if err := errors.Join(in.check(), spec.check()); err != nil {
 		return nil, firstFault(err)
-	}
-	if err := s.mayChange(ctx, k, in); err != nil {
-		return nil, err
 	}
 	spec, err := s.fixVersions(ctx, in, spec)
 	if err != nil {
@@ -87,7 +81,7 @@ func (s *Service) PreviewEnvironment(ctx context.Context, in SaveInput, spec Env
 			return nil, err
 		}
 	}
-	return c, nil
+	return c, s.mayChange(ctx, k, in, spec)
 }
 
 // previewFor is the preview that a node means: of the version it names, or the
@@ -102,7 +96,7 @@ func previewFor(previews []*ResourceVersion, projectID string, r Resource) *Reso
 }
 
 // mayChange refuses what saving refuses of a version that is no draft any more.
-func (s *Service) mayChange(ctx context.Context, k kind, in SaveInput) error {
+func (s *Service) mayChange(ctx context.Context, k kind, in SaveInput, spec any) error {
 	t, err := getTemplate(ctx, s.db, k, in.ProjectID, in.Name)
 	if errors.Is(err, db.ErrNoRows) {
 		return nil
@@ -112,15 +106,15 @@ func (s *Service) mayChange(ctx context.Context, k kind, in SaveInput) error {
 	}
 	old, err := db.One(ctx, s.db, func(sc db.Scanner) (oldVersion, error) {
 		var v oldVersion
-		err := sc.Scan(&v.id, &v.state)
+		err := sc.Scan(&v.state, &v.specJSON)
 		return v, err
-	}, `SELECT id, state FROM `+k.versions+` WHERE template_id = $1 AND version = $2`, t.id, in.Version)
+	}, `SELECT state, spec_json FROM `+k.versions+` WHERE template_id = $1 AND version = $2`, t.id, in.Version)
 	switch {
 	case errors.Is(err, db.ErrNoRows):
 		return nil
 	case err != nil:
 		return fmt.Errorf("reading %s: %w", k.word, err)
-	case old.state != Draft:
+	case old.state != Draft && (old.state != in.state() || !sameSpec(old.specJSON, spec)):
 		return ErrFixedVersion.With("Version %q of %s %q is %s and cannot change; save the change as another version.", in.Version, k.word, in.Name, old.state)
 	}
 	return nil
