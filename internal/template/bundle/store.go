@@ -120,7 +120,7 @@ func (s *Store) Unpack(ctx context.Context, digest string) (string, error) {
 		return "", err
 	}
 	if sum := sha256.Sum256(plain); hex.EncodeToString(sum[:]) != digest {
-		return "", fault.New(fault.Internal, "bundle_damaged", "the template's archive %.12s is damaged: its content does not match its digest", digest)
+		return "", errDamaged(digest)
 	}
 	return dir, s.unpackInto(ctx, dir, plain)
 }
