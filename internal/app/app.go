@@ -24,12 +24,14 @@ import (
 	"github.com/berthdev/berth/internal/event"
 	"github.com/berthdev/berth/internal/identity"
 	"github.com/berthdev/berth/internal/project"
+	"github.com/berthdev/berth/internal/repository"
 	"github.com/berthdev/berth/internal/run"
 	"github.com/berthdev/berth/internal/runner"
 	"github.com/berthdev/berth/internal/secret"
 	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template"
 	"github.com/berthdev/berth/internal/template/bundle"
+	"github.com/berthdev/berth/internal/template/vendor"
 	"github.com/berthdev/berth/internal/tofu"
 )
 
@@ -47,6 +49,7 @@ type App struct {
 	projects     *project.Service
 	contexts     *configcontext.Service
 	statics      *staticresource.Service
+	repositories *repository.Service
 	templates    *template.Service
 	bundles      *bundle.Store
 	runs         *run.Service
@@ -109,8 +112,18 @@ func (a *App) newServices(ctx context.Context) error {
 	a.contexts = configcontext.New(configcontext.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Projects: a.projects})
 	a.statics = staticresource.New(staticresource.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring})
 	var err error
+	if a.tools, err = tofu.NewManager(a.cfg.Toolchain); err != nil {
+		return fmt.Errorf("preparing the toolchain: %w", err)
+	}
+	a.repositories = repository.New(repository.Deps{
+		DB: a.db, Audit: a.audit, Keyring: a.keyring, AllowFile: a.cfg.AllowLocalGit, TempDir: a.dir("tool"),
+	})
 	a.bundles = bundle.NewStore(a.blobs, a.dir("bundles"))
-	a.templates, err = template.New(template.Deps{DB: a.db, Audit: a.audit, Contexts: a.contexts, Statics: a.statics, Bundles: a.bundles, Projects: a.projects})
+	a.templates, err = template.New(template.Deps{
+		DB: a.db, Audit: a.audit, Contexts: a.contexts, Statics: a.statics, Bundles: a.bundles, Projects: a.projects, Keyring: a.keyring,
+		Repositories: a.repositories, Vendor: vendor.New(a.tools, vendor.Options{Hide: []string{a.cfg.DataDir, a.cfg.KeyFile}}),
+		AllowFileGit: a.cfg.AllowLocalGit, EnvironmentUsers: environment.TemplateUsers,
+	})
 	if err != nil {
 		return fmt.Errorf("starting the template service: %w", err)
 	}
@@ -120,9 +133,6 @@ func (a *App) newServices(ctx context.Context) error {
 // newRunning builds what carries out runs on this machine.
 func (a *App) newRunning(context.Context) error {
 	var err error
-	if a.tools, err = tofu.NewManager(a.cfg.Toolchain); err != nil {
-		return fmt.Errorf("preparing the toolchain: %w", err)
-	}
 	a.runner, err = runner.New(runner.Config{
 		Dir: a.dir("steps"), LockDir: a.dir("locks"), CacheDir: a.dir("warm"), Logger: a.cfg.Logger,
 		Hide: []string{a.cfg.DataDir, a.cfg.KeyFile}, Expose: exposed(a.cfg.Toolchain),
