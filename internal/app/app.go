@@ -123,6 +123,9 @@ func (a *App) newServices(ctx context.Context) error {
 		DB: a.db, Audit: a.audit, Contexts: a.contexts, Statics: a.statics, Bundles: a.bundles, Projects: a.projects, Keyring: a.keyring,
 		Repositories: a.repositories, Vendor: vendor.New(a.tools, vendor.Options{Hide: []string{a.cfg.DataDir, a.cfg.KeyFile}}),
 		AllowFileGit: a.cfg.AllowLocalGit, EnvironmentUsers: environment.TemplateUsers,
+		AppliedFunc: func(ctx context.Context, projectID string, names []string) (map[string]template.EnvironmentVersionID, error) {
+			return a.environments.Applied(ctx, projectID, names) // which needs the templates, and so is made after them
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("starting the template service: %w", err)
@@ -149,7 +152,7 @@ func (a *App) newRunning(context.Context) error {
 	a.executor = run.NewExecutor(run.ExecutorDeps{
 		Runs: a.runs, Runner: a.runner, Owner: owner, Workers: a.cfg.Workers, Leased: a.cfg.postgres(), Logger: a.cfg.Logger,
 		Prepare: run.NewPreparer(run.PreparerDeps{
-			Templates: a.templates, Bundles: a.bundles, Tools: a.tools, Dir: a.dir("tool"), AllowBuiltProvider: a.cfg.AllowBuiltProvider,
+			Runs: a.runs, Templates: a.templates, Bundles: a.bundles, Tools: a.tools, Dir: a.dir("tool"), AllowBuiltProvider: a.cfg.AllowBuiltProvider,
 		}),
 	})
 	a.environments = environment.New(environment.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Templates: a.templates, Runs: a.runs})

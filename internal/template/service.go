@@ -30,6 +30,7 @@ var (
 	ErrNotUsable    = fault.New(fault.Conflict, "template_version_not_active", "The version of the template is not active.")
 	ErrState        = fault.New(fault.Conflict, "template_version_state", "The version cannot go to this state.")
 	ErrNoContext    = fault.New(fault.Conflict, "context_missing", "A config context that the template needs is missing.")
+	ErrNoStatic     = fault.New(fault.Conflict, "static_resource_missing", "A static resource that the template needs is missing.")
 )
 
 // Deps is what the service needs.
@@ -53,6 +54,10 @@ type Deps struct {
 	// EnvironmentUsers tells which environments use versions of environment
 	// templates. Nobody uses any when it is nil.
 	EnvironmentUsers UsersFunc
+	// AppliedFunc tells which versions those environments of a project are deployed
+	// with that are deployed. Without it templates that use other environments are not
+	// checked against what those have. It must authorise the subject of the context.
+	AppliedFunc func(ctx context.Context, projectID string, names []string) (map[string]EnvironmentVersionID, error)
 }
 
 // UsersFunc finds the environments that use versions of environment templates,
@@ -66,6 +71,7 @@ type Service struct {
 	contexts *configcontext.Service
 	statics  *staticresource.Service
 	bundles  *bundle.Store
+	applied  func(ctx context.Context, projectID string, names []string) (map[string]EnvironmentVersionID, error)
 	compiler *Compiler
 	projects *project.Service
 	keys     *secret.Keyring
@@ -86,7 +92,7 @@ func New(deps Deps) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
-		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, statics: deps.Statics, bundles: deps.Bundles, compiler: c, compiled: map[string]*Compiled{},
+		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, statics: deps.Statics, bundles: deps.Bundles, applied: deps.AppliedFunc, compiler: c, compiled: map[string]*Compiled{},
 		projects: deps.Projects, keys: deps.Keyring, repositories: deps.Repositories, vendor: deps.Vendor, allowFileGit: deps.AllowFileGit, users: deps.EnvironmentUsers,
 	}, nil
 }

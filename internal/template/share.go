@@ -23,9 +23,9 @@ const (
 
 func (k Kind) tables() (kind, error) {
 	switch k {
-	case KindResource:
+	case ResourceTemplates:
 		return resourceKind(), nil
-	case KindEnvironment:
+	case EnvironmentTemplates:
 		return environmentKind(), nil
 	}
 	return kind{}, fault.InvalidField("kind", fmt.Sprintf("%q is no kind of template", k))
