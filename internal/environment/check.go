@@ -21,7 +21,7 @@ func (s *Service) Check(ctx context.Context, projectID, name string, in UpdateIn
 		return nil, err
 	}
 	before := slices.Clone(e.Inputs)
-	version, err := s.chosen(ctx, e, in)
+	version, err := s.choose(ctx, &e, in)
 	if err != nil {
 		return nil, err
 	}

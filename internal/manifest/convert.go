@@ -157,7 +157,10 @@ func (s *RepositorySpec) input(description string) repository.Input {
 }
 
 func environmentSpec(e environment.Environment) *EnvironmentSpec {
-	out := &EnvironmentSpec{Template: TemplateRef{Name: e.Template.Name, Version: Text(e.Template.Version)}}
+	out := &EnvironmentSpec{Template: TemplateRef{Name: e.Template.Name}}
+	if !e.FollowLatest {
+		out.Template.Version = Text(e.Template.Version)
+	}
 	for _, v := range e.Inputs {
 		hidden := e.Hidden[v.Name]
 		out.Variables = append(out.Variables, InputEntry{
@@ -300,6 +303,7 @@ func (o ProviderOptionsSpec) tool() ToolOptions {
 	return ToolOptions{}
 }
 
+// sourceSpec names the bundle itself for a version that was made without a source.
 func sourceSpec(s template.ResourceSpec) SourceSpec {
 	from := s.Source
 	switch {
@@ -408,4 +412,33 @@ func normal(spec any) any {
 		return &c
 	}
 	return spec
+}
+
+// concealed is a copy of a specification without the values that are sensitive, as it is stored and compared.
+func concealed(spec any) any {
+	switch s := spec.(type) {
+	case *ResourceTemplateSpec:
+		c := *s
+		c.Variables = withoutSecrets(s.Variables)
+		return &c
+	case *EnvironmentTemplateSpec:
+		c := *s
+		c.Variables = withoutSecrets(s.Variables)
+		return &c
+	case *RepositorySpec:
+		c := *s
+		c.Credentials.Password, c.Credentials.PrivateKey, c.Credentials.Passphrase = "", "", ""
+		return &c
+	}
+	return spec
+}
+
+func withoutSecrets(in []VariableSpec) []VariableSpec {
+	out := slices.Clone(in)
+	for i := range out {
+		if out[i].Options.Sensitive {
+			out[i].Value = nil
+		}
+	}
+	return out
 }

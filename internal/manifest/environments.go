@@ -93,9 +93,6 @@ func (s *EnvironmentSpec) hide(sensitive func(string) bool) {
 }
 
 func (a *applier) updateEnvironment(ctx context.Context, j *job, spec *EnvironmentSpec, e environment.Environment) error {
-	if spec.Template.Version == "" {
-		spec.Template.Version = Text(e.Template.Version)
-	}
 	values, keep := spec.inputs()
 	stored := map[string]bool{}
 	for _, v := range e.Inputs {
@@ -109,16 +106,15 @@ func (a *applier) updateEnvironment(ctx context.Context, j *job, spec *Environme
 		}
 		return lost
 	})
-	version := string(spec.Template.Version)
+	have := environmentManifest(e, "")
 	in := environment.UpdateInput{Inputs: &values, Keep: keep}
-	if version != e.Template.Version {
+	if version := string(spec.Template.Version); version != string(environmentSpec(e).Template.Version) {
 		in.Version = &version
 	}
 	changed, err := a.Environments.Check(ctx, j.projectID, j.Name, in)
 	if err != nil {
 		return err
 	}
-	have := environmentManifest(e, "")
 	want := Manifest{Spec: a.visible(spec, values, e, changed)}
 	j.compare(have, want)
 	for _, name := range changed {

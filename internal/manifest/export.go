@@ -9,32 +9,6 @@ import (
 	"github.com/berthdev/berth/internal/template"
 )
 
-// redact leaves out what a document must not show.
-func redact(spec any) any {
-	switch s := spec.(type) {
-	case *RepositorySpec:
-		s.Credentials.Password, s.Credentials.PrivateKey, s.Credentials.Passphrase = "", "", ""
-	case *ConfigContextSpec:
-		if s.Sandbox != nil {
-			s.Sandbox.SecretKey = ""
-		}
-	case *ResourceTemplateSpec:
-		redactVariables(s.Variables)
-	case *EnvironmentTemplateSpec:
-		redactVariables(s.Variables)
-	}
-	return spec
-}
-
-func redactVariables(list []VariableSpec) {
-	for i := range list {
-		// An expression says where a secret comes from and is none itself.
-		if list[i].Options.Sensitive && list[i].ValueType != template.Expression {
-			list[i].Value = nil
-		}
-	}
-}
-
 // Export writes an object as a document that can be applied. Sensitive values are
 // left out. An empty version means the newest.
 func (s *Service) Export(ctx context.Context, projectID string, kind Kind, name, version string) (Manifest, error) {
@@ -50,7 +24,6 @@ func (s *Service) Export(ctx context.Context, projectID string, kind Kind, name,
 	if err != nil {
 		return Manifest{}, err
 	}
-	m.Spec = redact(m.Spec)
 	return *m, nil
 }
 
@@ -94,13 +67,13 @@ func (a *applier) exportTemplate(ctx context.Context, projectID string, kind Kin
 	found := false
 	if kind == KindResourceTemplate {
 		var v *template.ResourceVersion
-		if h, v, err = a.Templates.ResourceHead(ctx, projectID, name, version); v != nil {
+		if h, v, err = a.Templates.ResourceHead(ctx, projectID, name, version, nil); v != nil {
 			spec := resourceSpec(v)
 			spec.Sharing, m.Spec, found = a.known.sharing(h.SharedWith), spec, true
 		}
 	} else {
 		var v *template.EnvironmentVersion
-		if h, v, err = a.Templates.EnvironmentHead(ctx, projectID, name, version); v != nil {
+		if h, v, err = a.Templates.EnvironmentHead(ctx, projectID, name, version, nil); v != nil {
 			spec := environmentTemplateSpec(v)
 			spec.Sharing, m.Spec, found = a.known.sharing(h.SharedWith), spec, true
 		}

@@ -3,43 +3,32 @@ package manifest
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 
+	"github.com/berthdev/berth/internal/manifest/rafay"
 	"github.com/berthdev/berth/internal/template/bundle"
 )
 
-// foreignNotice is what a translator says of a document.
-type foreignNotice struct {
-	Severity bundle.Severity // an error refuses the document
-	Field    string
-	Message  string
-}
+// foreign reports whether package rafay reads documents of the apiVersion.
+func foreign(apiVersion string) bool { return rafay.Speaks(apiVersion) }
 
-// translator turns a document of another format into documents of Berth's own.
-type translator func(doc map[string]any) ([]map[string]any, []foreignNotice)
-
-// foreign returns the translator of a format, or nil.
-func foreign(apiVersion string) translator {
-	return nil
-}
-
-func (r *reader) translated(tree *node, translate translator) {
-	doc, _ := plain(tree).(map[string]any)
-	out, notices := translate(doc)
+// translated reads a document of another format as what it is translated to.
+func (r *reader) translated(tree *node) {
+	doc, _ := plain(tree, false).(map[string]any)
+	out, notices := rafay.Translate(doc)
 	for _, n := range notices {
 		place := tree
 		if n.Field != "" {
 			place = tree.nearest(n.Field)
 		}
-		text := n.Message
-		if n.Field != "" {
-			text = n.Field + ": " + text
-		}
-		if n.Severity == bundle.Error {
-			r.at(place, "%s", text)
+		if n.Severity == rafay.Error {
+			r.at(place, "%s", n)
 			continue
 		}
-		r.notices = append(r.notices, Notice{File: r.file, Line: place.line, Severity: n.Severity, Field: n.Field, Message: n.Message})
+		r.notices = append(r.notices, Notice{
+			File: r.file, Line: place.line, Severity: bundle.Severity(n.Severity), Kind: n.Kind, Name: n.Name, Field: n.Field, Message: n.Message,
+		})
 	}
 	for _, o := range out {
 		if d := r.own(treeOf(o, tree)); d != nil {
@@ -48,24 +37,35 @@ func (r *reader) translated(tree *node, translate translator) {
 	}
 }
 
-// plain is a tree as maps, lists, text and truth values. Numbers stay as they are written.
-func plain(n *node) any {
+var (
+	wholeNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
+	fraction    = regexp.MustCompile(`^-?(0|[1-9][0-9]*)\.[0-9]+$`)
+)
+
+// plain is a tree as maps, lists, text, numbers and truth values. A number that would be another text when it is
+// written again stays text, unless it stands in a structured value, where its type counts.
+func plain(n *node, inValue bool) any {
 	switch n.kind {
 	case mapNode:
 		out := make(map[string]any, len(n.pairs))
 		for _, p := range n.pairs {
-			out[p.key] = plain(p.value)
+			structured := p.key == "value" && (p.value.kind == mapNode || p.value.kind == listNode)
+			out[p.key] = plain(p.value, inValue || structured)
 		}
 		return out
 	case listNode:
 		out := make([]any, len(n.items))
 		for i, item := range n.items {
-			out[i] = plain(item)
+			out[i] = plain(item, inValue)
 		}
 		return out
 	case scalarNode:
-		if !n.quoted && (n.text == "true" || n.text == "false") {
+		switch {
+		case n.quoted:
+		case n.text == "true" || n.text == "false":
 			return n.text == "true"
+		case wholeNumber.MatchString(n.text), inValue && fraction.MatchString(n.text):
+			return json.Number(n.text)
 		}
 		return n.text
 	case nullNode:

@@ -73,12 +73,12 @@ func absent(err, missing error) (bool, error) {
 	return false, err
 }
 
-// unborn ends a dry run of a document whose project is not there yet.
+// unbornProject ends a dry run of a document whose project is not there yet.
 func (j *job) unbornProject() bool {
 	if !j.unborn {
 		return false
 	}
-	j.compare(nil, Manifest{Metadata: j.Metadata, Spec: redact(normal(j.Spec))})
+	j.compare(nil, Manifest{Metadata: j.Metadata, Spec: concealed(normal(j.Spec))})
 	j.warn("the project %s does not exist yet, so this was checked by itself only", j.Project)
 	return true
 }

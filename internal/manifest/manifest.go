@@ -115,6 +115,8 @@ type Notice struct {
 	File     string
 	Line     int
 	Severity bundle.Severity // "warning" or "info"
+	Kind     string          // as it was written
+	Name     string
 	Field    string
 	Message  string
 }

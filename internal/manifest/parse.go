@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/berthdev/berth/internal/manifest/rafay"
 )
 
 // Parse reads a file of documents, YAML or JSON, strictly: a field that does not
@@ -41,6 +43,9 @@ func Parse(file string, text []byte) ([]*Document, []Notice, error) {
 	for _, t := range trees {
 		r.document(t)
 	}
+	if line, what, ok := rafay.Placeholder(text); ok && len(trees) == 0 && len(found.list) > 0 {
+		found.add(line, 1, "there stands %s: %s", what, rafay.PlaceholderAdvice())
+	}
 	if err := found.err(); err != nil {
 		return nil, r.notices, err
 	}
@@ -63,8 +68,8 @@ func (r *reader) document(tree *node) {
 		r.at(tree, "apiVersion is required; use %s", APIVersion)
 		return
 	}
-	if translate := foreign(version.text); translate != nil {
-		r.translated(tree, translate)
+	if foreign(version.text) {
+		r.translated(tree)
 		return
 	}
 	if version.text != APIVersion {

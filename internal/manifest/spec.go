@@ -216,7 +216,7 @@ type EnvironmentSpec struct {
 // TemplateRef names a version of an environment template.
 type TemplateRef struct {
 	Name    string `json:"name" required:"true" doc:"Name of the template."`
-	Version Text   `json:"version,omitempty" doc:"Its version. Left out, a new environment gets the newest active one, and an existing one keeps its own."`
+	Version Text   `json:"version,omitempty" doc:"Its version. Left out, each deploy uses the version that was activated last."`
 }
 
 // InputEntry is the value of an input.

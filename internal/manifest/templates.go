@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/berthdev/berth/internal/fault"
 	"github.com/berthdev/berth/internal/template"
+	"github.com/berthdev/berth/internal/template/bundle"
 )
 
 // The kinds of object in the audit log.
@@ -28,20 +31,18 @@ func head(h *template.Head, name, projectName string) Metadata {
 }
 
 func (a *applier) resourceTemplate(ctx context.Context, j *job, s *ResourceTemplateSpec) error {
-	spec, _ := normal(s).(*ResourceTemplateSpec)
-	if j.unborn {
-		j.unbornProject()
+	if j.unbornProject() {
 		return nil
 	}
-	h, v, err := a.Templates.ResourceHead(ctx, j.projectID, j.Name, string(s.Version))
+	spec, _ := normal(s).(*ResourceTemplateSpec)
+	h, v, err := a.Templates.ResourceHead(ctx, j.projectID, j.Name, string(s.Version), variables(s.Variables))
 	if err != nil {
 		return err
 	}
-	bundle, err := a.source(ctx, j, spec, v)
-	if err != nil {
+	if err := a.source(ctx, j, spec, v); err != nil {
 		return err
 	}
-	want := Manifest{Metadata: j.Metadata, Spec: spec}
+	want := Manifest{Metadata: j.Metadata}
 	var have *Manifest
 	var shares []string
 	if h != nil {
@@ -49,29 +50,38 @@ func (a *applier) resourceTemplate(ctx context.Context, j *job, s *ResourceTempl
 		want.Metadata = keepMeta(want.Metadata, head(h, j.Name, ""))
 	}
 	spec.Sharing = a.wantSharing(s.Sharing, shares)
+	spec.VersionState = cmp.Or(s.VersionState, template.Draft)
+	domain := spec.domain()
 	if v != nil {
 		old := resourceSpec(v)
 		old.Sharing = a.known.sharing(shares)
-		if spec.Source.Repository != "" && spec.Source.Commit == "" {
-			spec.Source.Commit = old.Source.Commit
-		}
-		keepSecrets(spec.Variables, old.Variables)
-		spec.VersionState = stateOf(s.VersionState, v.State)
 		have = &Manifest{Metadata: head(h, j.Name, ""), Spec: old}
+		spec.VersionState = cmp.Or(s.VersionState, v.State)
+		if spec.Source.Repository != "" && spec.Source.Commit == "" {
+			spec.Source.Commit = old.Source.Commit // what the branch holds now is not known yet
+		}
+		if v.Spec.Source.Empty() && spec.Source.Upload == v.Spec.Bundle.Digest {
+			domain.Source, domain.Bundle = template.Source{}, v.Spec.Bundle
+		}
 		j.result.Problems = v.Problems
-	} else {
-		spec.VersionState = stateOf(s.VersionState, template.Draft)
 	}
+	want.Spec = concealed(spec)
 	j.compare(have, want)
-	domain := spec.domain()
-	domain.Bundle = bundle
-	if s.Source.Commit == "" && (v == nil || v.State == template.Draft) {
-		domain.Source.Commit = "" // what the branch holds now
-	}
+	j.secretVariables(h)
 	if err := a.saveResource(ctx, j, want, domain, v); err != nil {
 		return err
 	}
 	return a.shared(ctx, j, s.Sharing, shares, resourceObject, a.Templates.ShareResource)
+}
+
+// secretVariables notes which sensitive values of a version change.
+func (j *job) secretVariables(h *template.Head) {
+	if h == nil {
+		return
+	}
+	for _, name := range h.NewSecrets {
+		j.secret(fmt.Sprintf("spec.variables[%s].value", name))
+	}
 }
 
 func (a *applier) wantSharing(want *Sharing, have []string) *Sharing {
@@ -79,27 +89,6 @@ func (a *applier) wantSharing(want *Sharing, have []string) *Sharing {
 		return a.known.sharing(have)
 	}
 	return want.normal()
-}
-
-func stateOf(given, standard template.State) template.State {
-	if given != "" {
-		return given
-	}
-	return standard
-}
-
-// keepSecrets gives sensitive variables without a value the one they have.
-func keepSecrets(want, have []VariableSpec) {
-	for i := range want {
-		if v := &want[i]; v.Options.Sensitive && v.Value == nil {
-			if j := slices.IndexFunc(have, func(h VariableSpec) bool { return h.Name == v.Name && h.Options.Sensitive }); j >= 0 {
-				v.Value = have[j].Value
-				if v.ValueType == "" {
-					v.ValueType = have[j].ValueType
-				}
-			}
-		}
-	}
 }
 
 func (j *job) saveInput(m Metadata, state template.State) template.SaveInput {
@@ -155,8 +144,9 @@ func (a *applier) saveResource(ctx context.Context, j *job, want Manifest, spec 
 		}
 		j.result.Problems = saved.Problems
 		j.commit(v, saved)
-		if change == template.Updated && j.result.Change == Unchanged {
-			j.result.Change = Configured
+		if change == template.Unchanged && allWithin(j.result.Diff, "spec.source") {
+			j.result.Diff = nil // another archive with the same code in it
+			j.decide()
 		}
 	}
 	if move {
@@ -187,51 +177,63 @@ func saveState(want, had template.State) template.State {
 	return want
 }
 
-// source finds the code of a folder, and returns the bundle where it was packed here.
-func (a *applier) source(ctx context.Context, j *job, s *ResourceTemplateSpec, v *template.ResourceVersion) (template.BundleRef, error) {
+// source finds the code of a folder: what was uploaded for it, or the folder itself where the server has it.
+func (a *applier) source(ctx context.Context, j *job, s *ResourceTemplateSpec, v *template.ResourceVersion) error {
 	name := s.Source.Folder
 	if name == "" {
-		if s.Source.Upload != "" && v != nil && v.Spec.Source.Empty() && v.Spec.Bundle.Digest == s.Source.Upload {
-			return v.Spec.Bundle, nil
-		}
-		return template.BundleRef{}, nil
+		return nil
 	}
 	if a.options.Folder != nil {
 		if f, ok := a.options.Folder(j.File, name); ok {
 			s.Source = SourceSpec{Upload: f.Upload, Path: folder(f.Path)}
-			return template.BundleRef{}, nil
+			return nil
 		}
 	}
 	if a.options.Files == nil {
-		return template.BundleRef{}, fault.InvalidField("spec.source.folder", fmt.Sprintf("the folder %q was not uploaded; berth apply does that, or name a repository", name))
+		return fault.InvalidField("spec.source.folder", fmt.Sprintf("the folder %q was not uploaded; berth apply does that, or name a repository", name))
 	}
 	// The source is the folder of the file, so that modules may share others in it.
-	if p := path.Join(path.Dir(j.File), name); !fs.ValidPath(p) || path.IsAbs(name) {
-		return template.BundleRef{}, fault.InvalidField("spec.source.folder", fmt.Sprintf("%q leads out of the source", name))
+	if path.IsAbs(name) || !fs.ValidPath(path.Clean(name)) {
+		return fault.InvalidField("spec.source.folder", fmt.Sprintf("%q leads out of the folder of the document", name))
 	}
 	files, err := fs.Sub(a.options.Files, path.Dir(j.File))
 	if err != nil {
-		return template.BundleRef{}, fmt.Errorf("opening the folder of %s: %w", j.File, err)
+		return fmt.Errorf("opening the folder of %s: %w", j.File, err)
 	}
-	b, err := a.Templates.AddBundle(ctx, j.projectID, files, path.Clean(name))
-	if err != nil {
-		return template.BundleRef{}, err
-	}
-	s.Source = SourceSpec{Upload: b.Digest, Path: folder(b.Dir)}
-	return template.BundleRef{Digest: b.Digest, Dir: b.Dir}, nil
-}
-
-func (a *applier) environmentTemplate(ctx context.Context, j *job, s *EnvironmentTemplateSpec) error {
-	if j.unborn {
-		j.unbornProject()
-		return nil
-	}
-	spec, _ := normal(s).(*EnvironmentTemplateSpec)
-	h, v, err := a.Templates.EnvironmentHead(ctx, j.projectID, j.Name, string(s.Version))
+	packed, err := bundle.Pack(ctx, files, name, bundle.DefaultLimits())
 	if err != nil {
 		return err
 	}
-	want := Manifest{Metadata: j.Metadata, Spec: spec}
+	if v != nil && sameCode(v.Spec, packed) {
+		s.Source = sourceSpec(v.Spec)
+		return nil
+	}
+	up, err := a.Templates.AddUpload(ctx, j.projectID, bytes.NewReader(packed.Archive()))
+	if err != nil {
+		return err
+	}
+	s.Source = SourceSpec{Upload: up.Digest, Path: folder(packed.Dir)}
+	return nil
+}
+
+// sameCode reports whether a version was made of an upload of this code, or of the code itself.
+func sameCode(s template.ResourceSpec, packed *bundle.Bundle) bool {
+	if s.Source.Empty() {
+		return s.Bundle.Digest == packed.Digest && s.Bundle.Dir == packed.Dir
+	}
+	return s.Source.Upload != "" && s.Bundle.Source == packed.Digest && s.Bundle.Folder == packed.Dir
+}
+
+func (a *applier) environmentTemplate(ctx context.Context, j *job, s *EnvironmentTemplateSpec) error {
+	if j.unbornProject() {
+		return nil
+	}
+	spec, _ := normal(s).(*EnvironmentTemplateSpec)
+	h, v, err := a.Templates.EnvironmentHead(ctx, j.projectID, j.Name, string(s.Version), variables(s.Variables))
+	if err != nil {
+		return err
+	}
+	want := Manifest{Metadata: j.Metadata}
 	var have *Manifest
 	var shares []string
 	if h != nil {
@@ -244,12 +246,13 @@ func (a *applier) environmentTemplate(ctx context.Context, j *job, s *Environmen
 		had = v.State
 		old := environmentTemplateSpec(v)
 		old.Sharing = a.known.sharing(shares)
-		keepSecrets(spec.Variables, old.Variables)
 		have = &Manifest{Metadata: head(h, j.Name, ""), Spec: old}
 		j.result.Problems = v.Problems
 	}
-	spec.VersionState = stateOf(s.VersionState, had)
+	spec.VersionState = cmp.Or(s.VersionState, had)
+	want.Spec = concealed(spec)
 	j.compare(have, want)
+	j.secretVariables(h)
 	if err := a.saveEnvironmentTemplate(ctx, j, want, spec, v, had); err != nil {
 		return err
 	}

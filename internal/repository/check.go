@@ -12,7 +12,7 @@ import (
 // Check tells what Set would refuse, and otherwise what the repository would be and
 // whether its secret would be another one. It writes nothing and connects to nothing.
 func (s *Service) Check(ctx context.Context, projectID, name string, in Input) (after Repository, newSecret bool, err error) {
-	if err := s.audit.Authorize(ctx, authz.RepositoryWrite, projectID, object(name)); err != nil {
+	if err := s.audit.Authorize(ctx, authz.RepositoryWrite, projectID, auditObject(name)); err != nil {
 		return Repository{}, false, err
 	}
 	before, err := getOwn(ctx, s.db, projectID, name)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/db"
@@ -16,40 +17,47 @@ type Head struct {
 	Labels      map[string]string
 	Annotations map[string]string
 	SharedWith  []string // project ids, or Everyone
+	// NewSecrets names those of the given sensitive variables whose values the version does not have.
+	NewSecrets []string
 }
 
 // ResourceHead returns what all versions of a resource template of a project have
-// in common, and the version, which is nil when there is none of the name.
-func (s *Service) ResourceHead(ctx context.Context, projectID, name, version string) (*Head, *ResourceVersion, error) {
+// in common, and the version, which is nil when there is none of the name. Values
+// of sensitive variables are left out; those of given are held against them.
+func (s *Service) ResourceHead(ctx context.Context, projectID, name, version string, given []Variable) (*Head, *ResourceVersion, error) {
 	k := resourceKind()
 	h, err := s.head(ctx, k, projectID, name)
 	if h == nil || err != nil {
 		return nil, nil, err
 	}
-	v, err := getResourceVersion(ctx, s.db, projectID, name, version)
+	v, err := s.resourceVersion(ctx, s.db, projectID, name, version)
 	if errors.Is(err, db.ErrNoRows) {
 		return h, nil, nil
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading %s: %w", k.word, err)
 	}
+	h.NewSecrets = newSecrets(given, v.Spec.Variables)
+	v.Spec.Variables = withoutSecrets(v.Spec.Variables)
 	return h, v, nil
 }
 
 // EnvironmentHead is ResourceHead for environment templates.
-func (s *Service) EnvironmentHead(ctx context.Context, projectID, name, version string) (*Head, *EnvironmentVersion, error) {
+func (s *Service) EnvironmentHead(ctx context.Context, projectID, name, version string, given []Variable) (*Head, *EnvironmentVersion, error) {
 	k := environmentKind()
 	h, err := s.head(ctx, k, projectID, name)
 	if h == nil || err != nil {
 		return nil, nil, err
 	}
-	v, err := getEnvironmentVersion(ctx, s.db, projectID, name, version)
+	v, err := s.environmentVersion(ctx, s.db, projectID, name, version)
 	if errors.Is(err, db.ErrNoRows) {
 		return h, nil, nil
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading %s: %w", k.word, err)
 	}
+	h.NewSecrets = newSecrets(given, v.Spec.Variables)
+	v.Spec.Variables = withoutSecrets(v.Spec.Variables)
 	return h, v, nil
 }
 
@@ -74,4 +82,18 @@ func (s *Service) head(ctx context.Context, k kind, projectID, name string) (*He
 		return nil, fmt.Errorf("reading shares: %w", err)
 	}
 	return h, nil
+}
+
+func newSecrets(given, stored []Variable) []string {
+	var out []string
+	for _, g := range given {
+		if !g.Options.Sensitive || g.Value == nil {
+			continue
+		}
+		same := slices.ContainsFunc(stored, func(v Variable) bool { return v.Name == g.Name && v.Value != nil && *v.Value == *g.Value })
+		if !same {
+			out = append(out, g.Name)
+		}
+	}
+	return out
 }

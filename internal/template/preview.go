@@ -8,6 +8,7 @@ import (
 
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/db"
+	"github.com/berthdev/berth/internal/template/bundle"
 )
 
 // PreviewResource tells what SaveResource would make of a version, and saves
@@ -25,18 +26,23 @@ func (s *Service) PreviewResource(ctx context.Context, in SaveInput, spec Resour
 		ID: ResourceVersionID("preview " + in.ProjectID + " " + in.Name + " " + in.Version), Template: in.Name, ProjectID: in.ProjectID,
 		Version: in.Version, State: in.state(), Spec: spec,
 	}
+	before, err := s.savedBefore(ctx, k, in)
+	if err != nil {
+		return nil, err
+	}
+	spec.Variables = keepValues(spec.Variables, before)
+	var module *bundle.Module
 	if spec.Bundle.Digest == "" {
-		reading, err := s.Read(ctx, in.ProjectID, spec)
-		if err != nil {
-			return nil, err
-		}
-		v.Spec.Source, v.Spec.Bundle, v.Module, v.Problems = reading.Source, reading.Bundle, reading.Module, reading.Problems
+		spec, module, v.Problems, err = s.sourceOf(ctx, in, spec)
 	} else {
-		m, err := s.module(ctx, spec.Bundle)
-		if err != nil {
-			return nil, err
-		}
-		v.Module, v.Problems = *m, s.compiler.checkResource(spec, m)
+		module, err = s.module(ctx, in, spec.Bundle)
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.Spec, v.Module = spec, *module
+	if spec.Bundle.Digest != "" {
+		v.Problems = append(v.Problems, s.compiler.checkResource(spec, module)...)
 	}
 	if in.State == Active {
 		if err := refuse(v.Problems); err != nil {
@@ -57,8 +63,12 @@ func (s *Service) PreviewEnvironment(ctx context.Context, in SaveInput, spec Env
 	if err := errors.Join(in.check(), spec.check()); err != nil {
 		return nil, firstFault(err)
 	}
-	spec, err := s.fixVersions(ctx, in, spec)
+	before, err := s.savedBefore(ctx, k, in)
 	if err != nil {
+		return nil, err
+	}
+	spec.Variables = keepValues(spec.Variables, before)
+	if spec, err = s.fixVersions(ctx, in, spec); err != nil {
 		return nil, err
 	}
 	for i := range spec.Resources {
@@ -75,7 +85,12 @@ func (s *Service) PreviewEnvironment(ctx context.Context, in SaveInput, spec Env
 	for _, p := range previews {
 		resources[p.ID] = p
 	}
-	c := s.compiler.Compile(v, resources)
+	around, err := s.surroundings(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	around.Resources = resources
+	c := s.compiler.CompileIn(v, around)
 	if in.State == Active {
 		if err := refuse(c.Problems()); err != nil {
 			return nil, err
@@ -114,7 +129,14 @@ func (s *Service) mayChange(ctx context.Context, k kind, in SaveInput, spec any)
 		return nil
 	case err != nil:
 		return fmt.Errorf("reading %s: %w", k.word, err)
-	case old.state != Draft && (old.state != in.state() || !sameSpec(old.specJSON, spec)):
+	case old.state == Draft:
+		return nil
+	}
+	same, err := s.sameSpec(t.id, old.specJSON, spec)
+	if err != nil {
+		return err
+	}
+	if !same || old.state != in.state() {
 		return ErrFixedVersion.With("Version %q of %s %q is %s and cannot change; save the change as another version.", in.Version, k.word, in.Name, old.state)
 	}
 	return nil
