@@ -103,7 +103,7 @@ type applier struct {
 	state   map[key]*outcome
 	// In a dry run, what would have been saved.
 	pending  map[string]bool // projects
-	previews []*template.ResourceVersion
+	previews template.Previews
 	compiled map[key]*template.Compiled
 }
 

@@ -131,7 +131,7 @@ func (a *applier) shared(ctx context.Context, j *job, want *Sharing, have []stri
 	if want == nil {
 		return nil
 	}
-	with, err := a.known.with(want)
+	with, err := a.known.with(want, a.pending)
 	if err != nil {
 		return err
 	}
@@ -240,13 +240,16 @@ func (a *applier) static(ctx context.Context, j *job, s *StaticResourceSpec) err
 		}
 	}
 	in := s.input(want.Metadata.Description)
-	changed, err := a.Statics.Check(ctx, j.projectID, j.Name, in)
+	preview, err := a.Statics.Check(ctx, j.projectID, j.Name, in)
 	if err != nil {
 		return err
 	}
 	j.compare(have, want)
-	for _, name := range changed {
+	for _, name := range preview.NewSecrets {
 		j.secret(fmt.Sprintf("spec.variables[%s].value", name))
+	}
+	if a.options.DryRun {
+		a.previews.SetStatic(j.projectID, j.Name, preview.Outputs)
 	}
 	if !a.options.DryRun && j.result.Change != Unchanged && (have == nil || !allWithin(j.result.Diff, "spec.sharing")) {
 		if _, _, err := a.Statics.Set(ctx, j.projectID, j.Name, in); err != nil {

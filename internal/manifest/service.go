@@ -90,8 +90,8 @@ func (s *Sharing) normal() *Sharing {
 	return out
 }
 
-// with are the ids to share with.
-func (p *projects) with(s *Sharing) ([]string, error) {
+// with are the ids to share with, but of those projects that a dry run would make.
+func (p *projects) with(s *Sharing, pending map[string]bool) ([]string, error) {
 	out := []string{}
 	if s == nil || !s.Enabled {
 		return out, nil
@@ -102,6 +102,8 @@ func (p *projects) with(s *Sharing) ([]string, error) {
 		switch {
 		case ref.Name == template.Everyone, p.names[ref.Name] != "":
 			id = ref.Name
+		case pending[ref.Name]:
+			continue
 		case !known:
 			wrong.Add(fmt.Sprintf("spec.sharing.projects[%d].name", i), "there is no project %q that you may see", ref.Name)
 		}

@@ -60,6 +60,8 @@ func setup(t testing.TB, d *db.DB) fixture {
 	}
 	_, err = d.ExecContext(t.Context(), `INSERT INTO projects (id, name, description, created_at, updated_at) VALUES ('prj_demo', 'demo', '', 1, 1), ('prj_other', 'other', '', 1, 1)`)
 	require.NoError(t, err)
+	_, err = d.ExecContext(t.Context(), `INSERT INTO users (id, email, name, password_hash, created_at, updated_at) VALUES ('usr_1', 'someone@example.com', '', '', 1, 1)`)
+	require.NoError(t, err)
 	return fixture{
 		db: d, svc: svc, contexts: contexts, manifests: manifest.New(deps), deps: deps,
 		admin:  as(t, "", authz.OrganisationAdmin),

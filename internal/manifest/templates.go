@@ -132,7 +132,7 @@ func (a *applier) saveResource(ctx context.Context, j *job, want Manifest, spec 
 		if err != nil {
 			return err
 		}
-		a.previews = append(a.previews, preview)
+		a.previews.Resources = append(a.previews.Resources, preview)
 		j.result.Problems = preview.Problems
 		j.commit(v, preview)
 		return nil

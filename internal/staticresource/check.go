@@ -11,14 +11,21 @@ import (
 	"github.com/berthdev/berth/internal/fault"
 )
 
-// Check tells what Set would refuse, and otherwise which sensitive variables of in
-// have a value that is not the stored one. It writes nothing and shows no value.
-func (s *Service) Check(ctx context.Context, projectID, name string, in Input) ([]string, error) {
+// Preview is what Set would make of a static resource.
+type Preview struct {
+	// NewSecrets names the sensitive variables that would get another value.
+	NewSecrets []string
+	Outputs    []Output
+}
+
+// Check tells what Set would refuse, and otherwise what it would make. It writes
+// nothing and shows no value.
+func (s *Service) Check(ctx context.Context, projectID, name string, in Input) (Preview, error) {
 	if err := s.audit.Authorize(ctx, authz.ContextWrite, projectID, object(name)); err != nil {
-		return nil, err
+		return Preview{}, err
 	}
 	if err := validate(name, in); err != nil {
-		return nil, err
+		return Preview{}, err
 	}
 	var stored []variable
 	row, err := getByName(ctx, s.db, projectID, name)
@@ -28,35 +35,54 @@ func (s *Service) Check(ctx context.Context, projectID, name string, in Input) (
 		stored = all[row.ID]
 	}
 	if err != nil && !errors.Is(err, db.ErrNoRows) {
-		return nil, fmt.Errorf("reading static resource: %w", err)
+		return Preview{}, fmt.Errorf("reading static resource: %w", err)
 	}
-	var changed []string
+	var out Preview
 	var wrong fault.Fields
 	for i, v := range in.Variables {
-		if !v.Sensitive {
-			continue
-		}
 		at := fmt.Sprintf("variables[%d].value", i)
-		j := slices.IndexFunc(stored, func(k variable) bool { return k.Name == v.Name })
-		if j < 0 {
-			wrong.Check(v.Value != "", at, "%q is sensitive and new, so it needs a value", v.Name)
-			changed = append(changed, v.Name)
+		isNew, err := s.settle(&v, stored)
+		var bad *valueError
+		if errors.As(err, &bad) {
+			wrong.Add(at, "%v", bad)
 			continue
 		}
-		old, err := s.open(stored[j])
 		if err != nil {
-			return nil, err
+			return Preview{}, err
 		}
-		if v.Value == "" { // it is kept, and must be readable as its type of now
-			v.Value = old
-			if _, err := v.read(); err != nil {
-				wrong.Add(at, "%v", err)
-			}
+		value, err := v.read()
+		if err != nil {
+			wrong.Add(at, "%v", err)
 			continue
 		}
-		if !stored[j].Sensitive || old != v.Value {
-			changed = append(changed, v.Name)
+		if isNew {
+			out.NewSecrets = append(out.NewSecrets, v.Name)
 		}
+		out.Outputs = append(out.Outputs, Output{Name: v.Name, Kind: kindOf(value), Sensitive: v.Sensitive})
 	}
-	return changed, wrong.Err()
+	return out, wrong.Err()
+}
+
+// settle gives a sensitive variable without a value the stored one, and reports
+// whether one with a value has another than the stored one.
+func (s *Service) settle(v *Variable, stored []variable) (isNew bool, err error) {
+	if !v.Sensitive {
+		return false, nil
+	}
+	i := slices.IndexFunc(stored, func(k variable) bool { return k.Name == v.Name })
+	if i < 0 {
+		if v.Value == "" {
+			return false, &valueError{fmt.Errorf("%q is sensitive and new, so it needs a value", v.Name)}
+		}
+		return true, nil
+	}
+	old, err := s.open(stored[i])
+	if err != nil {
+		return false, err
+	}
+	if v.Value == "" {
+		v.Value = old
+		return !stored[i].Sensitive, nil
+	}
+	return !stored[i].Sensitive || old != v.Value, nil
 }

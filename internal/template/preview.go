@@ -8,8 +8,23 @@ import (
 
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/db"
+	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template/bundle"
 )
+
+// Previews are what would be saved before an environment template, in a dry run.
+type Previews struct {
+	Resources []*ResourceVersion
+	statics   map[[2]string][]staticresource.Output
+}
+
+// SetStatic adds what a static resource of a project would give.
+func (p *Previews) SetStatic(projectID, name string, outputs []staticresource.Output) {
+	if p.statics == nil {
+		p.statics = map[[2]string][]staticresource.Output{}
+	}
+	p.statics[[2]string{projectID, name}] = outputs
+}
 
 // PreviewResource tells what SaveResource would make of a version, and saves
 // nothing. A source is read.
@@ -53,9 +68,8 @@ func (s *Service) PreviewResource(ctx context.Context, in SaveInput, spec Resour
 }
 
 // PreviewEnvironment tells what SaveEnvironment would make of a version, and saves
-// nothing. Versions of resource templates that are previews themselves take part as
-// if they were saved.
-func (s *Service) PreviewEnvironment(ctx context.Context, in SaveInput, spec EnvironmentSpec, previews []*ResourceVersion) (*Compiled, error) {
+// nothing. Previews take part as if they were saved.
+func (s *Service) PreviewEnvironment(ctx context.Context, in SaveInput, spec EnvironmentSpec, previews Previews) (*Compiled, error) {
 	k := environmentKind()
 	if err := s.audit.Authorize(ctx, authz.TemplateWrite, in.ProjectID, k.object(in.Name)); err != nil {
 		return nil, err
@@ -73,7 +87,7 @@ func (s *Service) PreviewEnvironment(ctx context.Context, in SaveInput, spec Env
 	}
 	for i := range spec.Resources {
 		r := &spec.Resources[i]
-		if p := previewFor(previews, in.ProjectID, *r); p != nil {
+		if p := previewFor(previews.Resources, in.ProjectID, *r); p != nil {
 			r.VersionID = p.ID
 		}
 	}
@@ -82,7 +96,7 @@ func (s *Service) PreviewEnvironment(ctx context.Context, in SaveInput, spec Env
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range previews {
+	for _, p := range previews.Resources {
 		resources[p.ID] = p
 	}
 	around, err := s.surroundings(ctx, v)
@@ -90,6 +104,11 @@ func (s *Service) PreviewEnvironment(ctx context.Context, in SaveInput, spec Env
 		return nil, err
 	}
 	around.Resources = resources
+	for _, name := range v.statics() {
+		if outputs, ok := previews.statics[[2]string{in.ProjectID, name}]; ok {
+			around.Statics[name] = outputs
+		}
+	}
 	c := s.compiler.CompileIn(v, around)
 	if in.State == Active {
 		if err := refuse(c.Problems()); err != nil {
