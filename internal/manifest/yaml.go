@@ -126,6 +126,11 @@ func (c *converter) convert(in ast.Node, depth int) (*node, bool) {
 		return c.tag(v, n, depth)
 	case *ast.MappingNode:
 		n.kind = mapNode
+		if len(v.Values) > 0 && !v.IsFlowStyle {
+			if t := v.Values[0].Key.GetToken(); t != nil { // the token of a block is its first colon
+				n.line, n.col = t.Position.Line, t.Position.Column
+			}
+		}
 		ok = c.pairs(n, v.Values, depth)
 	case *ast.MappingValueNode:
 		n.kind = mapNode
