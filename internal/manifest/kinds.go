@@ -182,13 +182,11 @@ func (a *applier) context(ctx context.Context, j *job, s *ConfigContextSpec) err
 	if err != nil {
 		return err
 	}
-	sharing := len(differences(spec.Sharing, a.known.sharing(c.SharedWith))) > 0
 	j.compare(have, want)
 	for _, secret := range changed {
 		j.secret(secretPath(secret))
 	}
-	onlySharing := sharing && len(j.result.Diff) > 0 && allWithin(j.result.Diff, "spec.sharing")
-	if !a.options.DryRun && j.result.Change != Unchanged && !onlySharing {
+	if !a.options.DryRun && j.result.Change != Unchanged && (have == nil || !allWithin(j.result.Diff, "spec.sharing")) {
 		if _, _, err := a.Contexts.Set(ctx, j.projectID, j.Name, in); err != nil {
 			return err
 		}
