@@ -23,6 +23,7 @@ import (
 	"github.com/berthdev/berth/internal/environment"
 	"github.com/berthdev/berth/internal/event"
 	"github.com/berthdev/berth/internal/identity"
+	"github.com/berthdev/berth/internal/manifest"
 	"github.com/berthdev/berth/internal/project"
 	"github.com/berthdev/berth/internal/repository"
 	"github.com/berthdev/berth/internal/run"
@@ -54,6 +55,7 @@ type App struct {
 	bundles      *bundle.Store
 	runs         *run.Service
 	environments *environment.Service
+	manifests    *manifest.Service
 	runner       *runner.Local
 	executor     *run.Executor
 
@@ -158,6 +160,9 @@ func (a *App) newRunning(context.Context) error {
 		}),
 	})
 	a.environments = environment.New(environment.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Templates: a.templates, Runs: a.runs})
+	a.manifests = manifest.New(manifest.Deps{
+		Projects: a.projects, Repositories: a.repositories, Contexts: a.contexts, Statics: a.statics, Templates: a.templates, Environments: a.environments,
+	})
 	return nil
 }
 

@@ -13,7 +13,8 @@ import (
 
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/event"
-	"github.com/berthdev/berth/internal/template/shipped"
+	"github.com/berthdev/berth/internal/manifest"
+	"github.com/berthdev/berth/internal/template"
 	"github.com/berthdev/berth/internal/tofu"
 	"github.com/berthdev/berth/templates"
 )
@@ -97,7 +98,7 @@ func (a *App) publish(ctx context.Context) error {
 		sources = append(sources, os.DirFS(a.cfg.TemplatesDir))
 	}
 	for _, files := range sources {
-		if _, err := shipped.Publish(ctx, a.templates, "", files); err != nil {
+		if err := a.load(ctx, files); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -106,6 +107,29 @@ func (a *App) publish(ctx context.Context) error {
 	}
 	a.ready.data.reach()
 	return nil
+}
+
+// load applies the documents of a folder to the organisation, as berth apply would. What was active in the data folder
+// before and differs in this build is kept: environments were made from it.
+func (a *App) load(ctx context.Context, files fs.FS) error {
+	docs, notices, wrong := manifest.ReadFiles(files)
+	for _, n := range notices {
+		a.cfg.Logger.WarnContext(ctx, "a document was not taken over in full", "file", n.File, "line", n.Line, "field", n.Field, "message", n.Message)
+	}
+	results, err := a.manifests.Apply(ctx, "", docs, manifest.Options{Files: files})
+	problems := []error{wrong, err}
+	kept := false
+	for _, r := range results {
+		switch {
+		case r.Error == nil:
+		case errors.Is(r.Error, template.ErrFixedVersion), kept && errors.Is(r.Error, manifest.ErrNeeded):
+			kept = true
+			a.cfg.Logger.WarnContext(ctx, "a template of this build differs from the one published here, which is kept", "error", r.Error)
+		default:
+			problems = append(problems, r.Error)
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // milestones are what has to happen once before environments can be deployed.

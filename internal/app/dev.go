@@ -11,8 +11,6 @@ import (
 	"github.com/berthdev/berth/internal/configcontext"
 	"github.com/berthdev/berth/internal/identity"
 	"github.com/berthdev/berth/internal/project"
-	"github.com/berthdev/berth/internal/template"
-	"github.com/berthdev/berth/internal/template/shipped"
 	"github.com/berthdev/berth/templates"
 )
 
@@ -49,13 +47,7 @@ func (a *App) seed(ctx context.Context) error {
 	if a.cfg.Dev.Templates != nil {
 		files = a.cfg.Dev.Templates
 	}
-	_, err = shipped.Publish(ctx, a.templates, "", files)
-	if errors.Is(err, template.ErrFixedVersion) {
-		// The data folder is of another build. What environments were made from never changes.
-		a.cfg.Logger.WarnContext(ctx, "the templates of this build differ from those published here, which are kept", "error", err)
-		err = nil
-	}
-	if err != nil {
+	if err := a.load(ctx, files); err != nil {
 		return fmt.Errorf("publishing the templates that ship: %w", err)
 	}
 	a.ready.data.reach()

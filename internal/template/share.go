@@ -17,15 +17,15 @@ type Kind string
 
 // The kinds of template.
 const (
-	KindResourceTemplates    Kind = "resource_template"
-	KindEnvironmentTemplates Kind = "environment_template"
+	ResourceTemplates    Kind = "resource_template"
+	EnvironmentTemplates Kind = "environment_template"
 )
 
 func (k Kind) tables() (kind, error) {
 	switch k {
-	case KindResourceTemplates:
+	case ResourceTemplates:
 		return resourceKind(), nil
-	case KindEnvironmentTemplates:
+	case EnvironmentTemplates:
 		return environmentKind(), nil
 	}
 	return kind{}, fault.InvalidField("kind", fmt.Sprintf("%q is no kind of template", k))

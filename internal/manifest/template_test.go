@@ -1,61 +1,25 @@
-package shipped_test
+package manifest_test
 
 import (
 	"context"
 	"encoding/json"
 	"io/fs"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/berthdev/berth/internal/audit"
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/configcontext"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/dbtest"
 	"github.com/berthdev/berth/internal/fault"
-	"github.com/berthdev/berth/internal/project"
-	"github.com/berthdev/berth/internal/secret"
+	"github.com/berthdev/berth/internal/manifest"
 	"github.com/berthdev/berth/internal/template"
-	"github.com/berthdev/berth/internal/template/bundle"
 	"github.com/berthdev/berth/internal/template/expr"
-	"github.com/berthdev/berth/internal/template/shipped"
 	"github.com/berthdev/berth/templates"
 )
-
-type fixture struct {
-	db       *db.DB
-	svc      *template.Service
-	contexts *configcontext.Service
-	admin    context.Context // organisation admin
-	system   context.Context
-}
-
-func setup(t testing.TB, d *db.DB) fixture {
-	t.Helper()
-	keys, err := secret.NewKeyring([]byte(strings.Repeat("k", 32)))
-	require.NoError(t, err)
-	bucket, err := bundle.OpenFolder(filepath.Join(t.TempDir(), "blobs"))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, bucket.Close()) })
-	log := audit.New(audit.Deps{DB: d})
-	contexts := configcontext.New(configcontext.Deps{DB: d, Audit: log, Keyring: keys})
-	svc, err := template.New(template.Deps{
-		DB: d, Audit: log, Contexts: contexts, Bundles: bundle.NewStore(bucket, filepath.Join(t.TempDir(), "cache")),
-		Projects: project.New(project.Deps{DB: d, Audit: log}), Keyring: keys,
-	})
-	require.NoError(t, err)
-	_, err = d.ExecContext(t.Context(), `INSERT INTO projects (id, name, description, created_at, updated_at) VALUES ('prj_demo', 'demo', '', 1, 1), ('prj_other', 'other', '', 1, 1)`)
-	require.NoError(t, err)
-	return fixture{
-		db: d, svc: svc, contexts: contexts,
-		admin:  as(t, "", authz.OrganisationAdmin),
-		system: authz.WithSubject(t.Context(), authz.System("test")),
-	}
-}
 
 func as(t testing.TB, projectID string, role authz.Role) context.Context {
 	t.Helper()
@@ -69,17 +33,17 @@ func TestShippedTemplates(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		f := setup(t, d)
-		results, err := shipped.Publish(f.admin, f.svc, "", templates.Files)
+		results, err := f.publish(f.admin, "", templates.Files)
 		require.NoError(t, err)
 		require.Len(t, results, 6)
 		for _, r := range results {
-			require.Equal(t, template.Created, r.Change)
+			require.Equal(t, manifest.Created, r.Change)
 			require.Empty(t, r.Problems, r.Name)
 		}
-		again, err := shipped.Publish(f.admin, f.svc, "", templates.Files)
+		again, err := f.publish(f.admin, "", templates.Files)
 		require.NoError(t, err)
 		for _, r := range again {
-			require.Equal(t, template.Unchanged, r.Change, r.Name)
+			require.Equal(t, manifest.Unchanged, r.Change, r.Name)
 		}
 
 		developer := as(t, "prj_demo", authz.EnvironmentTemplateUser)
@@ -186,9 +150,9 @@ output "x" { value = 1 }`
 func TestActiveVersionsNeverChange(t *testing.T) {
 	t.Parallel()
 	f := setup(t, dbtest.SQLite(t))
-	_, err := shipped.Publish(f.admin, f.svc, "prj_demo", folder(sized))
+	_, err := f.publish(f.admin, "prj_demo", folder(sized))
 	require.NoError(t, err)
-	_, err = shipped.Publish(f.admin, f.svc, "prj_demo", folder(sized+"\n# changed"))
+	_, err = f.publish(f.admin, "prj_demo", folder(sized+"\n# changed"))
 	require.ErrorIs(t, err, template.ErrFixedVersion)
 	c, err := f.svc.Find(f.admin, "prj_demo", "app", "v1")
 	require.NoError(t, err)
@@ -206,7 +170,7 @@ func TestSharing(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		f := setup(t, d)
-		_, err := shipped.Publish(f.admin, f.svc, "prj_demo", folder(sized))
+		_, err := f.publish(f.admin, "prj_demo", folder(sized))
 		require.NoError(t, err)
 		other := as(t, "prj_other", authz.EnvironmentTemplateUser)
 		_, err = f.svc.Find(other, "prj_other", "app", "v1")
@@ -228,7 +192,7 @@ func TestSharing(t *testing.T) {
 func TestAuthorisation(t *testing.T) {
 	t.Parallel()
 	f := setup(t, dbtest.SQLite(t))
-	_, err := shipped.Publish(f.admin, f.svc, "prj_demo", folder(sized))
+	_, err := f.publish(f.admin, "prj_demo", folder(sized))
 	require.NoError(t, err)
 	developer := as(t, "prj_demo", authz.EnvironmentTemplateUser)
 	stranger := as(t, "prj_other", authz.ProjectAdmin)
@@ -281,11 +245,11 @@ func TestBadDocuments(t *testing.T) {
 	t.Parallel()
 	f := setup(t, dbtest.SQLite(t))
 	for name, tc := range map[string]struct{ old, new, want string }{
-		"unknown field":  {"versionState: active, source", "versionstate: active, source", `unknown field "versionstate"`},
-		"unknown kind":   {"kind: ResourceTemplate", "kind: Pod", `the kind "Pod" is unknown`},
+		"unknown field":  {"versionState: active, source", "versionstate: active, source", `unknown field spec.versionstate; did you mean versionState?`},
+		"unknown kind":   {"kind: ResourceTemplate", "kind: Pod", `the kind "Pod" is not known`},
 		"wrong version":  {"berth.dev/v1", "v1", `use berth.dev/v1`},
 		"no folder":      {"folder: module", "folder: nothing", "cannot be read"},
-		"leads out":      {"folder: module", "folder: ../../x", "leads out of the source"},
+		"leads out":      {"folder: module", "folder: ../../x", "leads out of the folder"},
 		"bad choice":     {"[3, 5]", "[3, five]", `the choice "five" must be a number`},
 		"bad value":      {"value: 3", "value: big", "must be a number"},
 		"bad variable":   {"name: size", "name: sise", `did you mean "size"?`},
@@ -297,13 +261,13 @@ func TestBadDocuments(t *testing.T) {
 			text := string(files["app/template.yaml"].Data)
 			require.Contains(t, text, tc.old)
 			files["app/template.yaml"] = &fstest.MapFile{Data: []byte(strings.Replace(text, tc.old, tc.new, 1))}
-			_, err := shipped.Publish(f.admin, f.svc, "prj_other", files)
+			_, err := f.publish(f.admin, "prj_other", files)
 			require.ErrorContains(t, err, tc.want)
 			require.ErrorContains(t, err, "app/template.yaml")
 			require.Equal(t, fault.Invalid, fault.KindOf(err), err)
 		})
 	}
-	_, err := shipped.Publish(f.admin, f.svc, "prj_demo", folder(`variable "size" { type = nonsense }`))
+	_, err := f.publish(f.admin, "prj_demo", folder(`variable "size" { type = nonsense }`))
 	require.ErrorContains(t, err, "main.tf:1")
 }
 
@@ -311,7 +275,7 @@ func TestDraftsKeepTheirProblems(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		f := setup(t, d)
-		_, err := shipped.Publish(f.admin, f.svc, "prj_demo", folder(sized))
+		_, err := f.publish(f.admin, "prj_demo", folder(sized))
 		require.NoError(t, err)
 		in := template.SaveInput{ProjectID: "prj_demo", Name: "app", Version: "v2"}
 		spec := template.EnvironmentSpec{Resources: []template.Resource{

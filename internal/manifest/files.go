@@ -1,0 +1,65 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// ReadFiles reads the documents of all files of a folder: *.yaml, *.yml and *.json,
+// in it and below. Folders that begin with a dot are left out, and so are those that
+// hold code (*.tf, *.tofu): what lies in a module belongs to it. The error joins
+// those of all files; the documents are those of the files without one.
+func ReadFiles(files fs.FS) ([]*Document, []Notice, error) {
+	var docs []*Document
+	var notices []Notice
+	var wrong []error
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if name != "." && strings.HasPrefix(path.Base(name), ".") || holdsCode(files, name) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !entry.Type().IsRegular() || !documentName(name) {
+			return nil
+		}
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		d, n, err := Parse(name, text)
+		docs, notices, wrong = append(docs, d...), append(notices, n...), append(wrong, err)
+		return nil
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading documents: %w", err)
+	}
+	return docs, notices, errors.Join(wrong...)
+}
+
+func documentName(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".yaml", ".yml", ".json":
+		return true
+	}
+	return false
+}
+
+func holdsCode(files fs.FS, dir string) bool {
+	entries, err := fs.ReadDir(files, dir)
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		if n := e.Name(); strings.HasSuffix(n, ".tf") || strings.HasSuffix(n, ".tofu") {
+			return true
+		}
+	}
+	return false
+}
