@@ -44,6 +44,7 @@ type moduleVariable struct {
 	constraint bundle.Constraint
 	conditions []condition
 	limits     Limits
+	parts      map[string]Limits
 	choices    []cty.Value
 
 	environment *givenVariable // of the environment template
@@ -96,16 +97,16 @@ func NewCompiler() (*Compiler, error) {
 
 // Compile checks an environment template version against the resource template
 // versions it uses. It always returns a result, with what is wrong in Problems;
-// a version with errors may be kept as a draft and nothing else. contextVariables
-// names the variables that attached contexts are known to give.
-func (c *Compiler) Compile(v *EnvironmentVersion, resources map[ResourceVersionID]*ResourceVersion, contextVariables ...string) *Compiled {
+// a version with errors may be kept as a draft and nothing else. contexts are the
+// attached contexts, as far as they are known.
+func (c *Compiler) Compile(v *EnvironmentVersion, resources map[ResourceVersionID]*ResourceVersion, contexts ...KnownContext) *Compiled {
 	out := &Compiled{Version: v, compiler: c, byName: map[string]*boundInput{}, locked: map[string]string{}}
 	out.addResources(resources)
 	out.bindEnvironmentVariables()
 	for _, r := range out.Resources {
 		out.bindResourceVariables(r)
 	}
-	out.addInputs(contextVariables)
+	out.addInputs(contexts)
 	out.checkReferences()
 	out.checkCycles()
 	out.checkStaticValues()
@@ -208,7 +209,7 @@ func (c *Compiled) moduleVariable(v *bundle.Variable, path string) *moduleVariab
 		})
 		m.constraint = bundle.Constraint{Type: cty.DynamicPseudoType}
 	}
-	m.conditions, m.limits, m.choices = readConditions(v, c.compiler.functions)
+	m.conditions, m.limits, m.parts, m.choices = readConditions(v, c.compiler.functions)
 	return m
 }
 
@@ -268,6 +269,9 @@ func checkVariable(v Variable) []Problem {
 		}
 	default:
 		add("options.override.type", "there is no override type %q; use allowed, notallowed or restricted", o.Type)
+	}
+	if o.MultiSelect && o.Type != Restricted {
+		add("options.override.multiSelect", "it takes several values of a list, so its override type must be restricted")
 	}
 	return out
 }

@@ -74,11 +74,11 @@ func (s *Service) load(ctx context.Context, projectID string, id EnvironmentVers
 	if err != nil {
 		return nil, err
 	}
-	variables, err := s.contextVariables(ctx, projectID, v, resources)
+	contexts, err := s.knownContexts(ctx, projectID, v, resources)
 	if err != nil {
 		return nil, err
 	}
-	return s.compile(v, resources, variables), nil
+	return s.compile(v, resources, contexts), nil
 }
 
 func (s *Service) resourcesOf(ctx context.Context, v *EnvironmentVersion) (map[ResourceVersionID]*ResourceVersion, error) {
@@ -93,19 +93,6 @@ func (s *Service) resourcesOf(ctx context.Context, v *EnvironmentVersion) (map[R
 		return nil, fmt.Errorf("reading resource templates: %w", err)
 	}
 	return resources, nil
-}
-
-func (s *Service) contextVariables(ctx context.Context, projectID string, v *EnvironmentVersion, resources map[ResourceVersionID]*ResourceVersion) ([]string, error) {
-	var names []string
-	for _, group := range contextGroups(v, resources) {
-		preview, err := s.contexts.Preview(ctx, projectID, group.owner, group.names)
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, preview.Variables...)
-	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
 }
 
 // contextGroup is context names that are looked up for the same owner.
@@ -143,7 +130,7 @@ const maxCompiled = 256
 
 // compile compiles a version, or takes the result of an earlier time. A stored
 // version is the same as long as its time of change and its resources' are.
-func (s *Service) compile(v *EnvironmentVersion, resources map[ResourceVersionID]*ResourceVersion, variables []string) *Compiled {
+func (s *Service) compile(v *EnvironmentVersion, resources map[ResourceVersionID]*ResourceVersion, contexts []KnownContext) *Compiled {
 	var key strings.Builder
 	fmt.Fprintf(&key, "%s %d", v.ID, v.UpdatedAt.UnixMicro())
 	for _, r := range v.Spec.Resources {
@@ -151,14 +138,14 @@ func (s *Service) compile(v *EnvironmentVersion, resources map[ResourceVersionID
 			fmt.Fprintf(&key, " %s %d", rv.ID, rv.UpdatedAt.UnixMicro())
 		}
 	}
-	fmt.Fprintf(&key, " %q", variables)
+	fmt.Fprintf(&key, " %q", fmt.Sprint(contexts))
 	s.mu.Lock()
 	c := s.compiled[key.String()]
 	s.mu.Unlock()
 	if c != nil {
 		return c
 	}
-	c = s.compiler.Compile(v, resources, variables...)
+	c = s.compiler.Compile(v, resources, contexts...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.compiled) >= maxCompiled {
