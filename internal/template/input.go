@@ -70,9 +70,9 @@ type Input struct {
 	Limits      Limits `json:"limits,omitzero"`
 	// Parts are the limits inside a structure, by their place: ".port" is an
 	// attribute, "[]" every element, so "[].port" the ports of a list of objects.
-	Parts map[string]Limits `json:"parts,omitempty"`
-	Group             Group           `json:"group"`
-	ResourceNames     []string        `json:"resourceNames"`
+	Parts         map[string]Limits `json:"parts,omitempty"`
+	Group         Group             `json:"group"`
+	ResourceNames []string          `json:"resourceNames"`
 	// Origin is where the default comes from; FromNowhere when there is none.
 	Origin Origin `json:"origin"`
 	// Context names the config context that gives the default, if one does.

@@ -181,12 +181,12 @@ func TestWrongPartsAreNamed(t *testing.T) {
 	t.Parallel()
 	c := compile(t, formSpec(template.Variable{Name: "zones", ValueType: template.JSON, Value: text(`["a"]`)}), resourceVersion(t, "m", formModule))
 	for value, want := range map[string]map[string]string{
-		`[{"port": 80}, {"port": "eighty"}]`:                {"rules[1].port": "must be a whole number from 1 to 65535; you entered eighty"},
-		`[{"port": 70000}, {"port": 1.5}]`:                  {"rules[0].port": "must be a whole number from 1 to 65535; you entered 70000", "rules[1].port": "must be a whole number from 1 to 65535; you entered 1.5"},
-		`[{"protocol": "icmp"}]`:                            {"rules[0].port": "is required; it must be a whole number from 1 to 65535", "rules[0].protocol": "must be one of tcp, udp; you entered icmp"},
-		`[{"port": 1, "health": {"codes": [200, true]}}]`:   {"rules[0].health.path": "is required; it must be text", "rules[0].health.codes[1]": "must be a number; you entered true"},
-		`[{"port": 1, "cidrs": ["a", "b", "a"]}]`:           {"rules[0].cidrs[2]": "is in the list already; remove one"},
-		`[3]`:                                               {"rules[0]": "must be an object with the attributes cidrs, health, port, protocol; you entered 3"},
+		`[{"port": 80}, {"port": "eighty"}]`:              {"rules[1].port": "must be a whole number from 1 to 65535; you entered eighty"},
+		`[{"port": 70000}, {"port": 1.5}]`:                {"rules[0].port": "must be a whole number from 1 to 65535; you entered 70000", "rules[1].port": "must be a whole number from 1 to 65535; you entered 1.5"},
+		`[{"protocol": "icmp"}]`:                          {"rules[0].port": "is required; it must be a whole number from 1 to 65535", "rules[0].protocol": "must be one of tcp, udp; you entered icmp"},
+		`[{"port": 1, "health": {"codes": [200, true]}}]`: {"rules[0].health.path": "is required; it must be text", "rules[0].health.codes[1]": "must be a number; you entered true"},
+		`[{"port": 1, "cidrs": ["a", "b", "a"]}]`:         {"rules[0].cidrs[2]": "is in the list already; remove one"},
+		`[3]`: {"rules[0]": "must be an object with the attributes cidrs, health, port, protocol; you entered 3"},
 		`[{"port": 1, "health": null, "protocol": "udp"}]`:  {},
 		`[{"port": 1, "health": {"path": "/", "more": 1}}]`: {},
 	} {

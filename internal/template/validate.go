@@ -25,6 +25,14 @@ func (c *Compiled) ValidatePartial(values []Value) error { return c.validate(val
 // previous values: immutable inputs must keep theirs.
 func (c *Compiled) ValidateChange(previous, next []Value) error {
 	var f fault.Fields
+	f.Merge("", c.Unchangeable(previous, next))
+	f.Merge("", c.Validate(next))
+	return f.Err()
+}
+
+// Unchangeable has one field for each immutable input that differs.
+func (c *Compiled) Unchangeable(previous, next []Value) error {
+	var f fault.Fields
 	old := byName(previous)
 	now := byName(next)
 	for _, in := range c.inputs {
@@ -37,7 +45,6 @@ func (c *Compiled) ValidateChange(previous, next []Value) error {
 			f.Add(in.Name, "cannot be changed after the first deploy; create another environment for another value")
 		}
 	}
-	f.Merge("", c.Validate(next))
 	return f.Err()
 }
 
