@@ -66,25 +66,34 @@ func (c *Compiled) sameValue(in *boundInput, a, b Value) bool {
 	return errA == nil && errB == nil && va.RawEquals(vb)
 }
 
+// Check is ValidatePartial and what is missing, apart: a form says that a value is
+// wrong at once, and that one is missing only when its field has been left.
+func (c *Compiled) Check(values []Value) (wrong, missing error) {
+	g, fields := c.read(values)
+	return c.finish(g, fields), c.missing(g)
+}
+
 func (c *Compiled) validate(values []Value, complete bool) error {
 	g, fields := c.read(values)
-	c.checkInputConditions(g, fields)
-	if complete {
-		fields.Merge("", c.missing(g))
+	wrong := c.finish(g, fields)
+	if !complete {
+		return wrong
 	}
+	var all fault.Fields
+	all.Merge("", wrong)
+	all.Merge("", c.missing(g))
+	return all.Err()
+}
+
+// finish checks what can only be checked once all values are read.
+func (c *Compiled) finish(g *given, fields *fault.Fields) error {
+	c.checkInputConditions(g, fields)
 	if fields.Len() == 0 {
 		if cycle := findCycle(c.order(), c.dependencies(g)); cycle != nil {
 			fields.Add(g.expressionOn(cycle), "its expression makes the resources wait for each other: %s", joinArrows(cycle))
 		}
 	}
 	return fields.Err()
-}
-
-// Missing has one field for each required input that has no value. A form asks for
-// it apart from ValidatePartial, because what is not filled in yet is not wrong yet.
-func (c *Compiled) Missing(values []Value) error {
-	g, _ := c.read(values)
-	return c.missing(g)
 }
 
 func (c *Compiled) missing(g *given) error {

@@ -23,10 +23,9 @@ type liveError struct {
 type liveErrors map[string]liveError
 
 func (l liveErrors) add(id, text string, missing bool) {
-	if before, ok := l[id]; ok {
-		text = strings.TrimSpace(before.Text + " " + text)
+	if _, said := l[id]; !said { // what came first is the cause of the rest
+		l[id] = liveError{Text: text, Missing: missing}
 	}
-	l[id] = liveError{Text: text, Missing: missing}
 }
 
 func (l liveErrors) addAll(err error, missing bool, beside func(path, message string) (id, text string)) {
@@ -72,8 +71,9 @@ func checkForm(version *template.Compiled, form map[string][]string) liveErrors 
 		return "f-" + p.name, p.said(path, message)
 	}
 	out.addAll(d.err(), false, beside)
-	out.addAll(version.ValidatePartial(values), false, beside)
-	out.addAll(version.Missing(values), true, beside)
+	wrong, missing := version.Check(values)
+	out.addAll(wrong, false, beside)
+	out.addAll(missing, true, beside)
 	return out
 }
 
@@ -103,11 +103,12 @@ func (s *server) checkInputs(w http.ResponseWriter, r *http.Request) error {
 	}
 	out.addAll(err, false, beside)
 	values := without(all, keep) // what is kept is hidden from here as well
-	out.addAll(version.ValidatePartial(values), false, beside)
+	wrong, missing := version.Check(values)
+	out.addAll(wrong, false, beside)
 	if e.DeployedInputs != nil && e.Status != environment.StatusDestroyed {
 		out.addAll(version.Unchangeable(without(e.DeployedInputs, keep), values), false, beside)
 	}
-	out.addAll(version.Missing(values), true, func(path, message string) (string, string) {
+	out.addAll(missing, true, func(path, message string) (string, string) {
 		if !form.edited[inputOf(path)] {
 			return "", ""
 		}

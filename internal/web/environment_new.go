@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/berthdev/berth/internal/authz"
@@ -109,7 +110,8 @@ func versionID(card *template.Card, version string) template.EnvironmentVersionI
 }
 
 func summaryOf(version *template.Compiled, card template.Card) views.NewSummary {
-	v := views.NewSummary{Description: card.Summary, Icon: iconName(card.Icon)}
+	v := views.NewSummary{Description: card.Summary}
+	v.Icon, v.Image = iconOf(card.Icon)
 	for _, r := range version.Resources {
 		v.Creates = append(v.Creates, r.Name)
 	}
@@ -145,7 +147,7 @@ func (s *server) createEnvironment(w http.ResponseWriter, r *http.Request) error
 		in.Inputs, d = changedInputs(version.Inputs(), r.PostForm)
 	}
 	if err := d.err(); err != nil {
-		return s.refuseNew(w, r, v, d, allWrong(version, in.Inputs, err))
+		return s.refuseNew(w, r, v, d, d.allWrong(version, in.Inputs))
 	}
 	created, err := s.Environments.Create(r.Context(), in)
 	if err != nil {
@@ -211,10 +213,17 @@ func placeNew(v *views.NewEnvironment, d *decoder, f fault.Error) string {
 const inputsPath = "variables."
 
 // allWrong adds what the template says to what could not be read, so that all of it is said at once.
-func allWrong(version *template.Compiled, values []template.Value, unread error) error {
+func (d *decoder) allWrong(version *template.Compiled, values []template.Value) error {
 	var fields fault.Fields
-	fields.Merge(strings.TrimSuffix(inputsPath, "."), unread)
-	fields.Merge(strings.TrimSuffix(inputsPath, "."), version.ValidatePartial(values))
+	fields.Merge(strings.TrimSuffix(inputsPath, "."), d.err())
+	if more, ok := fault.As(version.ValidatePartial(values)); ok {
+		for _, e := range more.Fields {
+			at, _ := d.place(e.Path)
+			if !slices.ContainsFunc(d.wrong, func(w wrongField) bool { p, _ := d.place(w.path); return p == at }) {
+				fields.Add(inputsPath+e.Path, "%s", e.Message)
+			}
+		}
+	}
 	return fields.Err()
 }
 
@@ -224,7 +233,7 @@ func mentionsField(fields []views.Field, name string) bool {
 	return found
 }
 
-// iconName is an icon that exists; a template may name any, or hold a picture, which the policy of the pages does not show.
+// iconName is an icon that exists; a template may name any.
 func iconName(name string) string {
 	if ui.KnownIcon(name) {
 		return name

@@ -369,7 +369,7 @@ func newSummary(v views.NewEnvironment) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ui.Icon(v.Summary.Icon, "icon-lg text-muted").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = templateIcon(v.Summary.Icon, v.Summary.Image).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

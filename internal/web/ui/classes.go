@@ -135,7 +135,9 @@ func optionID(f views.Field, i int) string {
 // block selects a field with all that belongs to it; its id is a path, which has signs that mean something in CSS.
 func block(f views.Field) string { return `[id="` + f.BlockID() + `"]` }
 
-func removeRow(f views.Field, r views.FieldRow) string { return "remove " + f.Name + "[" + r.Number + "]" }
+func removeRow(f views.Field, r views.FieldRow) string {
+	return "remove " + f.Name + "[" + r.Number + "]"
+}
 
 func lower(s string) string { return strings.ToLower(s) }
 

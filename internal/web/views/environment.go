@@ -233,6 +233,7 @@ type NewEnvironment struct {
 type NewSummary struct {
 	Description string
 	Icon        string
+	Image       string // a picture to show instead
 	Creates     []string
 	Usually     string
 	Expiry      string
