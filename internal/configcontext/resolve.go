@@ -57,10 +57,20 @@ func (s *Service) Missing(ctx context.Context, projectID, ownerID string, names 
 type Preview struct {
 	Variables []string // names of input variables they give
 	Sandbox   *Sandbox // set when the run would talk to a sandbox; without its key
+	// Contexts holds those that were found, in the order of the names, with their
+	// variables. A sensitive one has no value.
+	Contexts []PreviewContext
 }
 
-// Preview tells which variables the contexts of those names give, and whether
-// they point at a sandbox. It shows no value, and missing contexts do not fail it.
+// PreviewContext is what a page may know of one context.
+type PreviewContext struct {
+	Name      string
+	Variables []Variable
+}
+
+// Preview tells which variables the contexts of those names give, with the values
+// of those that are not sensitive, and whether they point at a sandbox. Missing
+// contexts do not fail it.
 func (s *Service) Preview(ctx context.Context, projectID, ownerID string, names []string) (Preview, error) {
 	if err := authz.Require(ctx, authz.TemplateRead, projectID); err != nil {
 		return Preview{}, err
@@ -78,11 +88,20 @@ func (s *Service) Preview(ctx context.Context, projectID, ownerID string, names 
 		if row.Sandbox != nil {
 			p.Sandbox = row.Sandbox
 		}
+		seen := PreviewContext{Name: row.Name}
 		for _, e := range entries[row.ID] {
-			if e.kind == VariableKind && !slices.Contains(p.Variables, e.name) {
+			if e.kind != VariableKind {
+				continue
+			}
+			if e.sensitive {
+				e.value = nil
+			}
+			seen.Variables = append(seen.Variables, e.variable())
+			if !slices.Contains(p.Variables, e.name) {
 				p.Variables = append(p.Variables, e.name)
 			}
 		}
+		p.Contexts = append(p.Contexts, seen)
 	}
 	return p, nil
 }

@@ -77,6 +77,8 @@ func TestSetAndResolve(t *testing.T) {
 		preview, err := s.Preview(ctx, "p1", "", []string{"aws", "none"})
 		require.NoError(t, err)
 		require.Equal(t, []string{"token"}, preview.Variables)
+		require.Equal(t, "token", preview.Contexts[0].Variables[0].Name)
+		require.Empty(t, preview.Contexts[0].Variables[0].Value, "it is sensitive")
 		require.NoError(t, s.Delete(ctx, "p1", "aws"))
 		_, err = s.Get(ctx, "p1", "aws")
 		require.ErrorIs(t, err, configcontext.ErrNotFound)

@@ -54,6 +54,7 @@ var requests = map[string]struct{ path, body string }{
 		"/projects/demo/environments", `{"name":"busy","template":"pair","version":"v1"}`,
 	},
 	"GET /projects/{}/templates/{}/versions/{}":           {"/projects/demo/templates/pair/versions/v1", ""},
+	"POST /projects/{}/templates/{}/versions/{}/validate": {"/projects/demo/templates/pair/versions/v1/validate", `{"variables":[]}`},
 	"GET /projects/{}/templates/{}/versions/{}/source":    {"/projects/demo/templates/pair/versions/v1/source?resource=a", ""},
 	"GET /projects/{}/environments/{}":                    {"/projects/demo/environments/kept", ""},
 	"PATCH /projects/{}/environments/{}":                  {"/projects/demo/environments/kept", `{}`},

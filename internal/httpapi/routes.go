@@ -31,6 +31,7 @@ func (s *server) routes() []route {
 
 		op(get, prj+"/templates", authz.TemplateRead, "templates", "List environment templates", (*server).listTemplates),
 		op(get, prj+"/templates/{template}/versions/{version}", authz.TemplateRead, "templates", "Show a version and the inputs it asks for", (*server).getTemplate),
+		ask(prj+"/templates/{template}/versions/{version}/validate", authz.TemplateRead, "templates", "Check values against a version; makes nothing", (*server).validateInputs),
 		stream(prj+"/templates/{template}/versions/{version}/source", authz.TemplateSourceRead, "templates",
 			"Download the code behind a version (.tar.zst of each resource)", "application/zstd", (*server).templateSource),
 

@@ -46,6 +46,7 @@ type moduleVariable struct {
 	constraint bundle.Constraint
 	conditions []condition
 	limits     Limits
+	parts      map[string]Limits
 	choices    []cty.Value
 
 	environment *givenVariable // of the environment template
@@ -101,17 +102,17 @@ func NewCompiler() (*Compiler, error) {
 // checked then.
 type Surroundings struct {
 	Resources map[ResourceVersionID]*ResourceVersion
-	// ContextVariables names the variables that attached contexts are known to give.
-	ContextVariables []string
-	Statics          map[string][]staticresource.Output
+	// Contexts are the attached contexts, as far as they are known.
+	Contexts []KnownContext
+	Statics  map[string][]staticresource.Output
 	// Environments are the deployed environments of the project that the template is
 	// in: their resources, and those resources' outputs.
 	Environments map[string]map[string][]string
 }
 
 // Compile is CompileIn where nothing of statics and environments is known.
-func (c *Compiler) Compile(v *EnvironmentVersion, resources map[ResourceVersionID]*ResourceVersion, contextVariables ...string) *Compiled {
-	return c.CompileIn(v, Surroundings{Resources: resources, ContextVariables: contextVariables})
+func (c *Compiler) Compile(v *EnvironmentVersion, resources map[ResourceVersionID]*ResourceVersion, contexts ...KnownContext) *Compiled {
+	return c.CompileIn(v, Surroundings{Resources: resources, Contexts: contexts})
 }
 
 // CompileIn checks an environment template version against what it uses. It always
@@ -124,7 +125,7 @@ func (c *Compiler) CompileIn(v *EnvironmentVersion, in Surroundings) *Compiled {
 	for _, r := range out.Resources {
 		out.bindResourceVariables(r)
 	}
-	out.addInputs(in.ContextVariables)
+	out.addInputs(in.Contexts)
 	out.checkReferences()
 	out.checkCycles()
 	out.checkStaticValues()
@@ -163,7 +164,7 @@ func (c *Compiled) moduleVariable(v *bundle.Variable, path string) *moduleVariab
 		})
 		m.constraint = bundle.Constraint{Type: cty.DynamicPseudoType}
 	}
-	m.conditions, m.limits, m.choices = readConditions(v, c.compiler.functions)
+	m.conditions, m.limits, m.parts, m.choices = readConditions(v, c.compiler.functions)
 	return m
 }
 
@@ -223,6 +224,9 @@ func checkVariable(v Variable) []Problem {
 		}
 	default:
 		add("options.override.type", "there is no override type %q; use allowed, notallowed or restricted", o.Type)
+	}
+	if o.MultiSelect && o.Type != Restricted {
+		add("options.override.multiSelect", "it takes several values of a list, so its override type must be restricted")
 	}
 	return out
 }

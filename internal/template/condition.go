@@ -24,23 +24,25 @@ type condition struct {
 // readConditions parses a variable's validation blocks and derives what a form
 // can check. A block that uses a function we lack, or anything but variables, is
 // left to tofu.
-func readConditions(v *bundle.Variable, functions map[string]function.Function) ([]condition, Limits, []cty.Value) {
+func readConditions(v *bundle.Variable, functions map[string]function.Function) ([]condition, Limits, map[string]Limits, []cty.Value) {
 	var out []condition
-	var limits Limits
+	limits := map[string]Limits{}
 	var choices []cty.Value
 	for _, val := range v.Validations {
 		e, diags := hclsyntax.ParseExpression([]byte(val.Condition), "condition", hcl.InitialPos)
 		if diags.HasErrors() || !evaluable(e, functions) {
 			continue
 		}
-		d := &deriver{variable: v.Name, limits: &limits}
+		d := &deriver{variable: v.Name, limits: limits}
 		plain := d.derive(e)
 		if d.choices != nil {
 			choices = d.choices
 		}
 		out = append(out, condition{expr: e, message: strings.TrimSpace(val.Message), plain: plain})
 	}
-	return out, limits, choices
+	whole := limits[""]
+	delete(limits, "")
+	return out, whole, limits, choices
 }
 
 // evaluable reports whether we know every function and every name. This must be
@@ -77,10 +79,14 @@ func (c condition) holds(vars cty.Value, functions map[string]function.Function)
 }
 
 // deriver reads limits from a condition that is made of simple tests joined by
-// "and". What it does not understand it leaves alone.
+// "and". What it does not understand it leaves alone. Limits are kept by the part
+// of the variable they are about: "" is the whole of it, ".port" an attribute and
+// "[]" every element.
 type deriver struct {
 	variable string
-	limits   *Limits
+	element  string // the name of an element, inside alltrue([for ...])
+	within   string // the part that element stands for
+	limits   map[string]Limits
 	choices  []cty.Value
 }
 
@@ -111,11 +117,13 @@ func (d *deriver) compare(x *hclsyntax.BinaryOpExpr) bool {
 	if !ok {
 		return op == hclsyntax.OpEqual && d.integerTest(x)
 	}
-	if d.isVariable(subject) {
-		return d.limit(op, n)
+	if part, ok := d.part(subject); ok {
+		return d.limit(part, op, n)
 	}
-	if call, ok := subject.(*hclsyntax.FunctionCallExpr); ok && call.Name == "length" && len(call.Args) == 1 && d.isVariable(call.Args[0]) {
-		return d.lengthLimit(op, int(n))
+	if call, ok := subject.(*hclsyntax.FunctionCallExpr); ok && call.Name == "length" && len(call.Args) == 1 {
+		if part, ok := d.part(call.Args[0]); ok {
+			return d.lengthLimit(part, op, int(n))
+		}
 	}
 	return false
 }
@@ -134,32 +142,36 @@ func mirrored(op *hclsyntax.Operation) *hclsyntax.Operation {
 	return op
 }
 
-func (d *deriver) limit(op *hclsyntax.Operation, n float64) bool {
+func (d *deriver) limit(part string, op *hclsyntax.Operation, n float64) bool {
+	l := d.limits[part]
 	switch op {
 	case hclsyntax.OpGreaterThanOrEqual:
-		d.limits.Min = &n
+		l.Min = &n
 	case hclsyntax.OpLessThanOrEqual:
-		d.limits.Max = &n
+		l.Max = &n
 	default:
 		return false // an open bound has no place in the limits; the condition still checks it
 	}
+	d.limits[part] = l
 	return true
 }
 
-func (d *deriver) lengthLimit(op *hclsyntax.Operation, n int) bool {
+func (d *deriver) lengthLimit(part string, op *hclsyntax.Operation, n int) bool {
 	up, down := n+1, n-1
+	l := d.limits[part]
 	switch op {
 	case hclsyntax.OpGreaterThanOrEqual:
-		d.limits.MinLength = &n
+		l.MinLength = &n
 	case hclsyntax.OpGreaterThan:
-		d.limits.MinLength = &up
+		l.MinLength = &up
 	case hclsyntax.OpLessThanOrEqual:
-		d.limits.MaxLength = &n
+		l.MaxLength = &n
 	case hclsyntax.OpLessThan:
-		d.limits.MaxLength = &down
+		l.MaxLength = &down
 	default:
 		return false
 	}
+	d.limits[part] = l
 	return true
 }
 
@@ -167,8 +179,15 @@ func (d *deriver) lengthLimit(op *hclsyntax.Operation, n int) bool {
 func (d *deriver) integerTest(x *hclsyntax.BinaryOpExpr) bool {
 	for _, pair := range [][2]hclsyntax.Expression{{x.LHS, x.RHS}, {x.RHS, x.LHS}} {
 		call, ok := pair[0].(*hclsyntax.FunctionCallExpr)
-		if ok && (call.Name == "floor" || call.Name == "ceil") && len(call.Args) == 1 && d.isVariable(call.Args[0]) && d.isVariable(pair[1]) {
-			d.limits.Integer = true
+		if !ok || call.Name != "floor" && call.Name != "ceil" || len(call.Args) != 1 {
+			continue
+		}
+		a, okA := d.part(call.Args[0])
+		b, okB := d.part(pair[1])
+		if okA && okB && a == b {
+			l := d.limits[a]
+			l.Integer = true
+			d.limits[a] = l
 			return true
 		}
 	}
@@ -177,37 +196,96 @@ func (d *deriver) integerTest(x *hclsyntax.BinaryOpExpr) bool {
 
 func (d *deriver) call(x *hclsyntax.FunctionCallExpr) bool {
 	switch {
-	case x.Name == "contains" && len(x.Args) == 2 && d.isVariable(x.Args[1]):
-		v, diags := x.Args[0].Value(nil)
-		if diags.HasErrors() || !v.CanIterateElements() || v.LengthInt() == 0 {
-			return false
-		}
-		d.choices = v.AsValueSlice()
-		return !slices.ContainsFunc(d.choices, func(c cty.Value) bool { return c.IsNull() || !c.Type().IsPrimitiveType() })
+	case x.Name == "contains" && len(x.Args) == 2:
+		part, ok := d.part(x.Args[1])
+		return ok && d.oneOf(part, x.Args[0])
 	case x.Name == "can" && len(x.Args) == 1:
 		call, ok := x.Args[0].(*hclsyntax.FunctionCallExpr)
-		if !ok || call.Name != "regex" || len(call.Args) != 2 || !d.isVariable(call.Args[1]) {
+		if !ok || call.Name != "regex" || len(call.Args) != 2 {
+			return false
+		}
+		part, ok := d.part(call.Args[1])
+		if !ok {
 			return false
 		}
 		v, diags := call.Args[0].Value(nil)
-		if !diags.HasErrors() && v.Type() == cty.String && d.limits.Pattern == "" {
-			d.limits.Pattern = v.AsString()
+		if l := d.limits[part]; !diags.HasErrors() && v.Type() == cty.String && l.Pattern == "" {
+			l.Pattern = v.AsString()
+			d.limits[part] = l
 		}
 		return false // a pattern is no message for a person; the module's own is better
+	case x.Name == "alltrue" && len(x.Args) == 1:
+		loop, ok := x.Args[0].(*hclsyntax.ForExpr)
+		return ok && d.loop(loop)
 	}
 	return false
 }
 
-func (d *deriver) isVariable(e hclsyntax.Expression) bool {
-	if p, ok := e.(*hclsyntax.ParenthesesExpr); ok {
-		return d.isVariable(p.Expression)
-	}
-	t, ok := e.(*hclsyntax.ScopeTraversalExpr)
-	if !ok || len(t.Traversal) != 2 || t.Traversal.RootName() != "var" {
+// loop reads [for x in var.list : ...], whose test holds for every element.
+func (d *deriver) loop(x *hclsyntax.ForExpr) bool {
+	part, ok := d.part(x.CollExpr)
+	if !ok || x.KeyExpr != nil || x.CondExpr != nil {
 		return false
 	}
-	attr, ok := t.Traversal[1].(hcl.TraverseAttr)
-	return ok && attr.Name == d.variable
+	inner := &deriver{variable: d.variable, element: x.ValVar, within: part + "[]", limits: d.limits}
+	return inner.derive(x.ValExpr)
+}
+
+func (d *deriver) oneOf(part string, list hclsyntax.Expression) bool {
+	v, diags := list.Value(nil)
+	if diags.HasErrors() || !v.CanIterateElements() || v.LengthInt() == 0 {
+		return false
+	}
+	values := v.AsValueSlice()
+	plain := !slices.ContainsFunc(values, func(c cty.Value) bool { return c.IsNull() || !c.Type().IsPrimitiveType() })
+	if part == "" {
+		d.choices = values
+		return plain
+	}
+	if !plain {
+		return false
+	}
+	l := d.limits[part]
+	l.Choices = nil
+	for _, v := range values {
+		raw, err := toJSON(v)
+		if err != nil {
+			return false
+		}
+		l.Choices = append(l.Choices, raw)
+	}
+	d.limits[part] = l
+	return true
+}
+
+// part says which part of the variable an expression is: var.x is all of it,
+// var.x.port an attribute, and so on inside a loop.
+func (d *deriver) part(e hclsyntax.Expression) (string, bool) {
+	if p, ok := e.(*hclsyntax.ParenthesesExpr); ok {
+		return d.part(p.Expression)
+	}
+	t, ok := e.(*hclsyntax.ScopeTraversalExpr)
+	if !ok {
+		return "", false
+	}
+	var out string
+	rest := t.Traversal[1:]
+	switch {
+	case d.element != "" && t.Traversal.RootName() == d.element:
+		out = d.within
+	case t.Traversal.RootName() == "var" && len(rest) > 0 && attributeName(rest[0]) == d.variable && d.element == "":
+		rest = rest[1:]
+	default:
+		return "", false
+	}
+	for _, step := range rest {
+		name := attributeName(step)
+		if name == "" {
+			return "", false
+		}
+		out += "." + name
+	}
+	return out, true
 }
 
 func number(e hclsyntax.Expression) (float64, bool) {

@@ -19,7 +19,7 @@ func describe(g *givenVariable, m *moduleVariable, origin Origin) Input {
 	in := Input{
 		Name: g.Name, Label: g.Options.Label, Type: m.Type, Description: g.Options.Description,
 		Sensitive: g.Options.Sensitive || m.Sensitive, Immutable: g.Options.Immutable,
-		Limits: m.limits, Group: Basic, Origin: FromNowhere,
+		Limits: m.limits, Parts: m.parts, Group: Basic, Origin: FromNowhere,
 	}
 	if m.resource != nil {
 		in.Description = cmp.Or(in.Description, m.resource.Options.Description)
@@ -55,15 +55,15 @@ func humanise(name string) string {
 }
 
 // addInputs completes the inputs: choices, defaults, what is required, order.
-func (c *Compiled) addInputs(contextVariables []string) {
+func (c *Compiled) addInputs(contexts []KnownContext) {
 	for _, in := range c.inputs {
 		c.addChoices(in)
-		c.addDefault(in, contextVariables)
+		c.addDefault(in, contexts)
 	}
 	slices.SortStableFunc(c.inputs, func(a, b *boundInput) int { return cmp.Compare(rank(a), rank(b)) })
 	for _, r := range c.Resources {
 		for _, m := range r.variables {
-			c.checkGiven(r, m, contextVariables)
+			c.checkGiven(target{r, m}, contexts)
 		}
 	}
 }
@@ -101,8 +101,18 @@ func (c *Compiled) addChoices(in *boundInput) {
 
 func (c *Compiled) restrictedChoices(in *boundInput, g *givenVariable, m *moduleVariable) {
 	o := g.Options.Override
+	constraint, kind := m.constraint, m.Type.Kind
+	if o.MultiSelect {
+		var ok bool
+		if constraint, kind, ok = m.elements(); !ok {
+			c.problem(bundle.Error, g.path+".options.override.multiSelect",
+				"variable %q takes several values, but it is %s in the module; only a list or a set can", g.Name, kindWords(m.Type.Kind))
+			return
+		}
+		in.MultiSelect = true
+	}
 	add := func(label, text, path string) {
-		v, err := parseValue(Text, text, m.constraint, m.Type.Kind)
+		v, err := parseValue(Text, text, constraint, kind)
 		if err != nil {
 			c.problem(bundle.Error, g.path+".options.override."+path, "variable %q: the choice %q %v", g.Name, text, err)
 			return
@@ -115,6 +125,40 @@ func (c *Compiled) restrictedChoices(in *boundInput, g *givenVariable, m *module
 	for _, label := range slices.Sorted(maps.Keys(o.RestrictedKeyValues)) {
 		add(label, o.RestrictedKeyValues[label], fmt.Sprintf("restrictedKeyValues[%q]", label))
 	}
+	c.checkDefaultChoice(in, g, m)
+}
+
+// checkDefaultChoice finds a template whose own value is none of its choices.
+func (c *Compiled) checkDefaultChoice(in *boundInput, g *givenVariable, m *moduleVariable) {
+	if g.Value == nil || g.expr != nil || len(in.Choices) == 0 {
+		return
+	}
+	v, err := parseValue(g.ValueType, *g.Value, m.constraint, m.Type.Kind)
+	if err != nil {
+		return // said by checkStaticValues
+	}
+	if in.checkChoice(v) != nil {
+		c.problem(bundle.Error, g.path+".value", "variable %q: the value is none of its choices; it %s", g.Name, in.requirement())
+	}
+}
+
+// elements is the type of what a list holds; false for what is no list.
+func (m *moduleVariable) elements() (bundle.Constraint, string, bool) {
+	switch m.Type.Kind {
+	case "list", "set":
+		return bundle.Constraint{Type: m.constraint.Type.ElementType()}, m.Type.Element.Kind, true
+	case "any":
+		return bundle.Constraint{Type: cty.DynamicPseudoType}, "any", true
+	}
+	return bundle.Constraint{}, "", false
+}
+
+func kindWords(kind string) string {
+	switch kind {
+	case "object", "any":
+		return "an " + kind
+	}
+	return "a " + kind
 }
 
 func (b *boundInput) addChoice(label string, v cty.Value) {
@@ -124,45 +168,66 @@ func (b *boundInput) addChoice(label string, v cty.Value) {
 }
 
 // addDefault finds the value used when a developer gives none, over all targets:
-// the input is required when one of them would have none.
-func (c *Compiled) addDefault(in *boundInput, contextVariables []string) {
+// the input is required when one of them would have none, or when a template says
+// so and nothing but the module has a value.
+func (c *Compiled) addDefault(in *boundInput, contexts []KnownContext) {
 	for i, t := range in.targets {
-		m := t.variable
-		origin := FromNowhere
-		given := m.given()
-		switch {
-		case given != nil && given == m.environment:
-			origin = FromEnvironmentTemplate
-		case given != nil:
-			origin = FromResourceTemplate
-		case slices.Contains(contextVariables, m.Name):
-			origin = FromEnvironmentContext
-		case m.HasDefault:
-			origin = FromModule
+		f := c.fallbackOf(t, contexts)
+		if f.origin == FromModule && t.variable.mustBeGiven() {
+			f.origin, in.Group = FromNowhere, Basic
 		}
-		if origin == FromNowhere {
+		if f.origin == FromNowhere {
 			in.Required = true
 		}
-		if i > 0 {
-			continue
-		}
-		in.Origin = origin
-		switch {
-		case given != nil && given.expr != nil:
-			in.DefaultExpression = given.expr.Text()
-		case given != nil && !in.Sensitive:
-			if v, err := parseValue(given.ValueType, *given.Value, m.constraint, m.Type.Kind); err == nil {
-				in.Default, _ = toJSON(v)
-			}
-		case origin == FromModule && !in.Sensitive:
-			in.Default = m.Default
+		if i == 0 {
+			in.describeDefault(f, t.variable)
 		}
 	}
 }
 
+// mustBeGiven reports whether a template insists on a value, whatever the
+// module's own default is.
+func (m *moduleVariable) mustBeGiven() bool {
+	return m.environment != nil && m.environment.Options.Required || m.resource != nil && m.resource.Options.Required
+}
+
+func (b *boundInput) describeDefault(f fallback, m *moduleVariable) {
+	b.Origin, b.Context = f.origin, f.context
+	valueType, text := Text, ""
+	switch {
+	case f.given != nil && f.given.expr != nil:
+		b.DefaultExpression = f.given.expr.Text()
+		return
+	case f.given != nil:
+		valueType, text = f.given.ValueType, *f.given.Value
+	case f.variable != nil && f.variable.Sensitive:
+		b.DefaultHidden = true
+		return
+	case f.variable != nil:
+		valueType, text = ValueType(f.variable.ValueType), f.variable.Value
+	case f.origin == FromModule:
+		if b.Sensitive {
+			b.DefaultHidden = true
+		} else {
+			b.Default = m.Default
+		}
+		return
+	default:
+		return
+	}
+	if b.Sensitive {
+		b.DefaultHidden = true
+		return
+	}
+	if v, err := parseValue(valueType, text, m.constraint, m.Type.Kind); err == nil {
+		b.Default, _ = toJSON(v)
+	}
+}
+
 // checkGiven finds a variable that needs a value, gets none and cannot be set.
-func (c *Compiled) checkGiven(r *CompiledResource, m *moduleVariable, contextVariables []string) {
-	if m.input != nil || m.HasDefault || m.given() != nil || slices.Contains(contextVariables, m.Name) {
+func (c *Compiled) checkGiven(t target, contexts []KnownContext) {
+	r, m := t.resource, t.variable
+	if m.input != nil || c.fallbackOf(t, contexts).origin != FromNowhere {
 		return
 	}
 	if m.hidden && c.Version.Spec.AllowFreeVariables {
@@ -183,12 +248,22 @@ func (b *boundInput) requirement() string {
 		for i, c := range b.Choices {
 			labels[i] = c.Label
 		}
+		if b.MultiSelect {
+			return "must be a list of any of " + strings.Join(labels, ", ")
+		}
 		return "must be one of " + strings.Join(labels, ", ")
 	}
 	return requirement(b.Type.Kind, b.Limits)
 }
 
 func requirement(kind string, l Limits) string {
+	if len(l.Choices) > 0 {
+		labels := make([]string, len(l.Choices))
+		for i, raw := range l.Choices {
+			labels[i] = strings.Trim(string(raw), `"`)
+		}
+		return "must be one of " + strings.Join(labels, ", ")
+	}
 	words := typeWords(kind)
 	switch kind {
 	case "number":

@@ -44,6 +44,9 @@ type Limits struct {
 	MinLength *int     `json:"minLength,omitempty"`
 	MaxLength *int     `json:"maxLength,omitempty"`
 	Pattern   string   `json:"pattern,omitempty"`
+	// Choices are the only values allowed, for a part of a structure; those of a
+	// whole input are its own.
+	Choices []json.RawMessage `json:"choices,omitempty"`
 }
 
 // Input is one value that an environment template version asks a developer for.
@@ -59,12 +62,21 @@ type Input struct {
 	Required          bool            `json:"required"`
 	Sensitive         bool            `json:"sensitive"`
 	Immutable         bool            `json:"immutable"`
-	Choices           []Choice        `json:"choices,omitempty"`
-	Limits            Limits          `json:"limits,omitzero"`
-	Group             Group           `json:"group"`
-	ResourceNames     []string        `json:"resourceNames"`
+	// DefaultHidden holds when there is a default that must not be shown.
+	DefaultHidden bool     `json:"defaultHidden,omitempty"`
+	Choices       []Choice `json:"choices,omitempty"`
+	// MultiSelect makes the value a list of any of the choices.
+	MultiSelect bool   `json:"multiSelect,omitempty"`
+	Limits      Limits `json:"limits,omitzero"`
+	// Parts are the limits inside a structure, by their place: ".port" is an
+	// attribute, "[]" every element, so "[].port" the ports of a list of objects.
+	Parts         map[string]Limits `json:"parts,omitempty"`
+	Group         Group             `json:"group"`
+	ResourceNames []string          `json:"resourceNames"`
 	// Origin is where the default comes from; FromNowhere when there is none.
 	Origin Origin `json:"origin"`
+	// Context names the config context that gives the default, if one does.
+	Context string `json:"context,omitempty"`
 }
 
 // Inputs returns what the version asks a developer for, in the order of a form:

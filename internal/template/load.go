@@ -100,7 +100,7 @@ func (s *Service) load(ctx context.Context, projectID string, id EnvironmentVers
 	if err != nil {
 		return nil, err
 	}
-	variables, err := s.contextVariables(ctx, projectID, v, resources)
+	contexts, err := s.knownContexts(ctx, projectID, v, resources)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (s *Service) load(ctx context.Context, projectID string, id EnvironmentVers
 	if err != nil {
 		return nil, err
 	}
-	return s.compile(v, Surroundings{Resources: resources, ContextVariables: variables, Statics: statics}), nil
+	return s.compile(v, Surroundings{Resources: resources, Contexts: contexts, Statics: statics}), nil
 }
 
 // staticOutputs tells what the static resources give that a version uses. What is
@@ -133,19 +133,6 @@ func (s *Service) resourcesOf(ctx context.Context, v *EnvironmentVersion) (map[R
 		return nil, fmt.Errorf("reading resource templates: %w", err)
 	}
 	return resources, s.openResources(resources)
-}
-
-func (s *Service) contextVariables(ctx context.Context, projectID string, v *EnvironmentVersion, resources map[ResourceVersionID]*ResourceVersion) ([]string, error) {
-	var names []string
-	for _, group := range contextGroups(v, resources) {
-		preview, err := s.contexts.Preview(ctx, projectID, group.owner, group.names)
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, preview.Variables...)
-	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
 }
 
 // contextGroup is context names that are looked up for the same owner.
@@ -191,7 +178,7 @@ func (s *Service) compile(v *EnvironmentVersion, in Surroundings) *Compiled {
 			fmt.Fprintf(&key, " %s %d", rv.ID, rv.UpdatedAt.UnixMicro())
 		}
 	}
-	fmt.Fprintf(&key, " %q", in.ContextVariables)
+	fmt.Fprintf(&key, " %q", fmt.Sprint(in.Contexts))
 	for _, name := range v.statics() {
 		if outputs, ok := in.Statics[name]; ok {
 			fmt.Fprintf(&key, " %s %+v", name, outputs)

@@ -3,6 +3,7 @@ package template
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/berthdev/berth/internal/template/bundle"
 )
@@ -47,7 +48,7 @@ func (c *Compiled) Schema() (json.RawMessage, error) {
 }
 
 func inputSchema(in Input) map[string]any {
-	s := typeSchema(in.Type)
+	s := typeSchema(in.Type, "", in.Parts)
 	s["title"] = in.Label
 	if in.Description != "" {
 		s["description"] = in.Description
@@ -65,25 +66,41 @@ func inputSchema(in Input) map[string]any {
 	if in.DefaultExpression != "" {
 		s["x-default-expression"] = in.DefaultExpression
 	}
+	if in.DefaultHidden {
+		s["x-default-hidden"] = true
+	}
 	s["x-group"] = in.Group
 	s["x-resources"] = in.ResourceNames
-	addLimits(s, in)
+	s["x-origin"] = in.Origin
+	if in.Context != "" {
+		s["x-context"] = in.Context
+	}
+	addLimits(s, in.Type.Kind, in.Limits)
+	addChoices(s, in)
+	return s
+}
+
+func addChoices(s map[string]any, in Input) {
 	if len(in.Choices) == 0 {
-		return s
+		return
 	}
 	values := make([]json.RawMessage, len(in.Choices))
 	labels := make([]string, len(in.Choices))
 	for i, c := range in.Choices {
 		values[i], labels[i] = c.Value, c.Label
 	}
-	s["enum"] = values
 	s["x-labels"] = labels
-	return s
+	if !in.MultiSelect {
+		s["enum"] = values
+		return
+	}
+	s["type"] = "array"
+	s["items"] = map[string]any{"enum": values}
+	s["uniqueItems"] = true
 }
 
-func addLimits(s map[string]any, in Input) {
-	l := in.Limits
-	if l.Integer && in.Type.Kind == "number" {
+func addLimits(s map[string]any, kind string, l Limits) {
+	if l.Integer && kind == "number" {
 		s["type"] = "integer"
 	}
 	if l.Min != nil {
@@ -93,7 +110,7 @@ func addLimits(s map[string]any, in Input) {
 		s["maximum"] = *l.Max
 	}
 	least, most := "minLength", "maxLength"
-	switch in.Type.Kind {
+	switch kind {
 	case "list", "set", "tuple":
 		least, most = "minItems", "maxItems"
 	case "map", "object":
@@ -108,9 +125,19 @@ func addLimits(s map[string]any, in Input) {
 	if l.Pattern != "" {
 		s["pattern"] = l.Pattern
 	}
+	if len(l.Choices) > 0 {
+		s["enum"] = l.Choices
+	}
 }
 
-func typeSchema(t bundle.Type) map[string]any {
+// partSchema is the schema of something inside a structure, with its limits.
+func partSchema(t bundle.Type, pattern string, parts map[string]Limits) map[string]any {
+	s := typeSchema(t, pattern, parts)
+	addLimits(s, t.Kind, parts[pattern])
+	return s
+}
+
+func typeSchema(t bundle.Type, pattern string, parts map[string]Limits) map[string]any {
 	switch t.Kind {
 	case "string":
 		return map[string]any{"type": "string"}
@@ -119,41 +146,56 @@ func typeSchema(t bundle.Type) map[string]any {
 	case "bool":
 		return map[string]any{"type": "boolean"}
 	case "list", "set":
-		s := map[string]any{"type": "array", "items": typeSchema(*t.Element)}
+		s := map[string]any{"type": "array", "items": partSchema(*t.Element, pattern+"[]", parts)}
 		if t.Kind == "set" {
 			s["uniqueItems"] = true
 		}
 		return s
 	case "map":
-		return map[string]any{"type": "object", "additionalProperties": typeSchema(*t.Element)}
+		return map[string]any{"type": "object", "additionalProperties": partSchema(*t.Element, pattern+"[]", parts)}
 	case "tuple":
 		items := make([]any, len(t.Items))
 		for i, item := range t.Items {
-			items[i] = typeSchema(item)
+			items[i] = typeSchema(item, pattern+"[]", nil)
 		}
 		return map[string]any{"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}
 	case "object":
-		return objectSchema(t)
+		return objectSchema(t, pattern, parts)
 	}
 	return map[string]any{}
 }
 
-func objectSchema(t bundle.Type) map[string]any {
+func objectSchema(t bundle.Type, pattern string, parts map[string]Limits) map[string]any {
 	properties := map[string]any{}
 	required := []string{}
 	for _, a := range t.Attributes {
-		p := typeSchema(a.Type)
+		p := partSchema(a.Type, pattern+"."+a.Name, parts)
 		if a.Default != nil {
 			p["default"] = a.Default
 		}
-		properties[a.Name] = p
-		if !a.Optional {
+		if a.Optional {
+			p = orNull(p)
+		} else {
 			required = append(required, a.Name)
 		}
+		properties[a.Name] = p
 	}
 	s := map[string]any{"type": "object", "properties": properties}
 	if len(required) > 0 {
 		s["required"] = required
+	}
+	return s
+}
+
+// orNull lets an optional attribute be null, which is the same as leaving it out.
+func orNull(s map[string]any) map[string]any {
+	name, typed := s["type"].(string)
+	if !typed {
+		return s
+	}
+	s["type"] = []string{name, "null"}
+	if values, ok := s["enum"].([]json.RawMessage); ok {
+		s["enum"] = append(slices.Clone(values), json.RawMessage("null"))
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/literal"
 	"github.com/berthdev/berth/internal/template/expr"
 )
 
@@ -24,6 +26,14 @@ func (c *Compiled) ValidatePartial(values []Value) error { return c.validate(val
 // previous values: immutable inputs must keep theirs.
 func (c *Compiled) ValidateChange(previous, next []Value) error {
 	var f fault.Fields
+	f.Merge("", c.Unchangeable(previous, next))
+	f.Merge("", c.Validate(next))
+	return f.Err()
+}
+
+// Unchangeable has one field for each immutable input that differs.
+func (c *Compiled) Unchangeable(previous, next []Value) error {
+	var f fault.Fields
 	old := byName(previous)
 	now := byName(next)
 	for _, in := range c.inputs {
@@ -36,7 +46,6 @@ func (c *Compiled) ValidateChange(previous, next []Value) error {
 			f.Add(in.Name, "cannot be changed after the first deploy; create another environment for another value")
 		}
 	}
-	f.Merge("", c.Validate(next))
 	return f.Err()
 }
 
@@ -58,22 +67,60 @@ func (c *Compiled) sameValue(in *boundInput, a, b Value) bool {
 	return errA == nil && errB == nil && va.RawEquals(vb)
 }
 
+// Check is ValidatePartial and what is missing, apart: a form says that a value is
+// wrong at once, and that one is missing only when its field has been left.
+func (c *Compiled) Check(values []Value) (wrong, missing error) {
+	g, fields := c.read(values)
+	return c.finish(g, fields), c.missing(g)
+}
+
 func (c *Compiled) validate(values []Value, complete bool) error {
 	g, fields := c.read(values)
-	c.checkInputConditions(g, fields)
-	if complete {
-		for _, in := range c.inputs {
-			if in.Required && !g.has(in.Name) && !g.wrong[in.Name] {
-				fields.Add(in.Name, "is required; it %s", in.requirement())
-			}
-		}
+	wrong := c.finish(g, fields)
+	if !complete {
+		return wrong
 	}
+	var all fault.Fields
+	all.Merge("", wrong)
+	all.Merge("", c.missing(g))
+	return all.Err()
+}
+
+// finish checks what can only be checked once all values are read.
+func (c *Compiled) finish(g *given, fields *fault.Fields) error {
+	c.checkInputConditions(g, fields)
 	if fields.Len() == 0 {
 		if cycle := findCycle(c.order(), c.dependencies(g)); cycle != nil {
 			fields.Add(g.expressionOn(cycle), "its expression makes the resources wait for each other: %s", joinArrows(cycle))
 		}
 	}
 	return fields.Err()
+}
+
+func (c *Compiled) missing(g *given) error {
+	var fields fault.Fields
+	for _, in := range c.inputs {
+		if in.Required && !g.has(in.Name) && !g.wrong[in.Name] {
+			fields.Add(in.Name, "is required; it %s", in.requirement())
+		}
+	}
+	return fields.Err()
+}
+
+// Typed returns a value as JSON of its input's type; false when it is an
+// expression, is not the template's or does not fit.
+func (c *Compiled) Typed(v Value) (json.RawMessage, bool) {
+	in := c.byName[v.Name]
+	if in == nil || v.ValueType == Expression {
+		return nil, false
+	}
+	m := in.targets[0].variable
+	value, err := parseValue(v.ValueType, v.Value, m.constraint, m.Type.Kind)
+	if err != nil {
+		return nil, false
+	}
+	raw, err := toJSON(value)
+	return raw, err == nil
 }
 
 // Warnings names values that are accepted but have no effect.
@@ -163,13 +210,25 @@ func (c *Compiled) read(values []Value) (*given, *fault.Fields) {
 		case errors.Is(err, errNull):
 		case err != nil:
 			g.wrong[v.Name] = true
-			fields.Add(v.Name, "%v", err)
+			addWrong(fields, v.Name, err)
 		default:
 			g.list = append(g.list, r)
 			g.names[v.Name] = r
 		}
 	}
 	return g, fields
+}
+
+// addWrong notes what is wrong with a value, part by part where that is known.
+func addWrong(fields *fault.Fields, name string, err error) {
+	parts, ok := errors.AsType[wrongParts](err)
+	if !ok {
+		fields.Add(name, "%v", err)
+		return
+	}
+	for _, p := range parts {
+		fields.Add(name+p.Path, "%s", p.Message)
+	}
 }
 
 func (c *Compiled) readOne(v Value) (*readValueOf, error) {
@@ -250,22 +309,89 @@ func (c *Compiled) convertAll(r *readValueOf) error {
 		return r.explain(err, "")
 	}
 	for _, t := range r.targets {
-		v, err := parseValue(r.ValueType, r.Value.Value, t.variable.constraint, t.variable.Type.Kind)
+		v, err := r.convert(t.variable)
 		if err != nil {
-			return r.explain(err, requirementOf(r.input, t.variable))
-		}
-		if r.input != nil && len(r.input.Choices) > 0 {
-			raw, err := toJSON(v)
-			if err != nil {
-				return err
-			}
-			if !slices.ContainsFunc(r.input.Choices, func(c Choice) bool { return sameJSON(c.Value, raw) }) {
-				return r.explain(errors.New(r.input.requirement()), "")
-			}
+			return err
 		}
 		r.converted = append(r.converted, v)
 	}
 	return nil
+}
+
+// convert makes the value what a variable takes, or says which part does not fit.
+func (r *readValueOf) convert(m *moduleVariable) (cty.Value, error) {
+	text := r.Value.Value
+	if len(text) > maxValueLength {
+		return cty.NilVal, fmt.Errorf("must not be longer than %d kB", maxValueLength>>10)
+	}
+	raw, err := readValue(r.ValueType, text, m.Type.Kind)
+	if err != nil {
+		return cty.NilVal, r.explain(err, requirementOf(r.input, m))
+	}
+	check := &partCheck{strict: r.ValueType == JSON, secret: r.sensitive(), limits: m.parts}
+	if !m.Type.Scalar() || check.strict {
+		check.walk(raw, m.Type, "", "")
+	}
+	if len(check.wrong) > 0 && check.wrong[0].Path != "" {
+		return cty.NilVal, check.wrong
+	}
+	v, err := convertValue(raw, m.constraint, m.Type.Kind)
+	if err == nil {
+		err = literal.CheckNumbers(v)
+	}
+	if err == nil && len(check.wrong) > 0 {
+		err = errors.New("must be " + typeWords(m.Type.Kind))
+	}
+	if err != nil {
+		return cty.NilVal, r.explain(err, requirementOf(r.input, m))
+	}
+	if r.input != nil && len(r.input.Choices) > 0 {
+		if err := r.input.checkChoice(v); err != nil {
+			if _, parts := errors.AsType[wrongParts](err); parts {
+				return cty.NilVal, err
+			}
+			return cty.NilVal, r.explain(err, "")
+		}
+	}
+	return v, nil
+}
+
+// checkChoice says what is wrong with a value of a choice list, if anything is.
+func (b *boundInput) checkChoice(v cty.Value) error {
+	if !b.MultiSelect {
+		if !b.hasChoice(v) {
+			return errors.New(b.requirement())
+		}
+		return nil
+	}
+	if !isList(v) {
+		return errors.New(b.requirement())
+	}
+	var wrong wrongParts
+	var seen []cty.Value
+	for i, item := range v.AsValueSlice() {
+		at := fmt.Sprintf("[%d]", i)
+		switch {
+		case !b.hasChoice(item):
+			message := strings.Replace(b.requirement(), "a list of any", "one", 1)
+			if !b.Sensitive {
+				message += "; you entered " + shown(valueText(item))
+			}
+			wrong = append(wrong, fault.Field{Path: at, Message: message})
+		case slices.ContainsFunc(seen, func(other cty.Value) bool { return other.RawEquals(item) }):
+			wrong = append(wrong, fault.Field{Path: at, Message: "is in the list already; remove one"})
+		}
+		seen = append(seen, item)
+	}
+	if len(wrong) > 0 {
+		return wrong
+	}
+	return nil
+}
+
+func (b *boundInput) hasChoice(v cty.Value) bool {
+	raw, err := toJSON(v)
+	return err == nil && slices.ContainsFunc(b.Choices, func(c Choice) bool { return sameJSON(c.Value, raw) })
 }
 
 func requirementOf(in *boundInput, m *moduleVariable) string {

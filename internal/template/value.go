@@ -81,7 +81,8 @@ func convertValue(v cty.Value, want bundle.Constraint, kind string) (cty.Value, 
 	if err := sameShape(v, kind); err != nil {
 		return cty.NilVal, err
 	}
-	out, err := convert.Convert(want.Apply(v), want.Type.WithoutOptionalAttributesDeep())
+	// The type keeps its optional attributes here: converting fills in nulls for them.
+	out, err := convert.Convert(want.Apply(v), want.Type)
 	if err != nil {
 		return cty.NilVal, conversionError(err, kind)
 	}

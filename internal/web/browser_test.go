@@ -2,10 +2,12 @@ package web_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,13 +28,15 @@ import (
 )
 
 // policy is as strict as the product's; a page that needs more shows up as an error in the browser's console.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // storyServer serves the stories at /story/NAME. What is sent to the channel goes out on the event stream that is open.
 func storyServer(t *testing.T) (*httptest.Server, chan<- string) {
 	t.Helper()
 	events := make(chan string)
 	all := stories()
+	all["new-structures"] = web.NewEnvironmentPage(structuresPage(t, url.Values{}))
+	all["new-structures-filled"] = web.NewEnvironmentPage(structuresPage(t, structuresTyped()))
 	mux := http.NewServeMux()
 	mux.Handle(static.Prefix, static.Handler())
 	mux.HandleFunc("GET /story/{name}", func(w http.ResponseWriter, r *http.Request) {
@@ -61,6 +65,19 @@ func storyServer(t *testing.T) (*httptest.Server, chan<- string) {
 			}
 		case r.URL.Path == "/p/demo/environments" && r.Method == http.MethodGet:
 			_ = all["environments-ten"].Render(r.Context(), w)
+		case strings.HasSuffix(r.URL.Path, "/check"):
+			if err := r.ParseForm(); err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(web.CheckForm(structures(t), r.PostForm))
+		case r.URL.Path == "/p/structures/environments":
+			if err := r.ParseForm(); err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			_ = web.NewEnvironmentPage(structuresPage(t, r.PostForm)).Render(r.Context(), w)
 		case r.URL.Path == "/p/demo/environments": // another template was chosen
 			v := newEnvironment()
 			v.Name.Value, v.Template.Value = r.FormValue("name"), r.FormValue("template")
@@ -130,7 +147,9 @@ func TestScreenshots(t *testing.T) {
 	server, _ := storyServer(t)
 	ctx, complaints := browser(t)
 	var names []string
-	for name := range stories() {
+	all := stories()
+	all["new-structures"], all["new-structures-filled"] = nil, nil
+	for name := range all {
 		if only.MatchString(name) {
 			names = append(names, name)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/berthdev/berth/internal/audit"
 	"github.com/berthdev/berth/internal/authz"
@@ -47,12 +48,12 @@ func (s *server) start(w http.ResponseWriter, r *http.Request, verb func(ctx con
 // askForInputs shows the tab Input Variables with a row for each input that is missing or wrong.
 func (s *server) askForInputs(w http.ResponseWriter, r *http.Request, cause error) error {
 	f, _ := fault.As(cause)
-	v, _, err := s.inputsView(w, r)
+	v, facts, err := s.inputsView(w, r)
 	if err != nil {
 		return err
 	}
 	v.Flash = &views.Flash{Kind: views.FlashError, Text: "It cannot be deployed yet: some inputs are missing or wrong."}
-	fillInputs(&v.Inputs, inputForm{}, f)
+	facts.fillInputs(&v.Inputs, readInputForm(url.Values{}), f)
 	return render(w, r, http.StatusUnprocessableEntity, EnvironmentPage(*v))
 }
 

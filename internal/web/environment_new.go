@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/berthdev/berth/internal/authz"
@@ -31,7 +32,7 @@ func (s *server) newView(w http.ResponseWriter, r *http.Request, form url.Values
 		return views.NewEnvironment{}, nil, err
 	}
 	v := views.NewEnvironment{
-		Page: sc.Page, ActionURL: views.ProjectPath(sc.Project.Slug, "environments"), Allowed: sc.can(authz.EnvironmentCreate),
+		Page: sc.Page, ActionURL: views.ProjectPath(sc.Project.Slug, "environments"), LiveURL: views.ProjectPath(sc.Project.Slug, "environments", "check"), Allowed: sc.can(authz.EnvironmentCreate),
 		MissingRole: roleFor(r, authz.EnvironmentCreate, sc.id),
 		Name: views.Field{
 			Label: "Name", Name: "name", Value: form.Get("name"), Required: true, MaxLength: 40, Autofocus: true, Mono: true,
@@ -54,17 +55,13 @@ func (s *server) newView(w http.ResponseWriter, r *http.Request, form url.Values
 		return v, nil, err
 	}
 	v.Summary = summaryOf(version, *card)
-	for _, in := range version.Inputs() {
-		f := fieldOf(in, inputPrefix)
-		switch {
-		case in.Sensitive && form.Get(f.Name) != "":
+	inputs := version.Inputs()
+	for i, f := range inputFields(inputs, form, inputPrefix) {
+		in := inputs[i]
+		if in.Sensitive && form.Get(f.Name) != "" {
 			f.Help = strings.TrimSpace(f.Help + " Enter it again: a secret is never sent back to the page.")
-		case form.Has(f.Name) && !in.Sensitive:
-			f.Value = last(form, f.Name)
 		}
-		if f.Value == f.Default {
-			f.Default = "" // it is there to be seen
-		}
+		f.RowsURL = v.ActionURL
 		if in.Group == template.Advanced {
 			v.Advanced = append(v.Advanced, f)
 		} else {
@@ -113,7 +110,8 @@ func versionID(card *template.Card, version string) template.EnvironmentVersionI
 }
 
 func summaryOf(version *template.Compiled, card template.Card) views.NewSummary {
-	v := views.NewSummary{Description: card.Summary, Icon: iconName(card.Icon)}
+	v := views.NewSummary{Description: card.Summary}
+	v.Icon, v.Image = iconOf(card.Icon)
 	for _, r := range version.Resources {
 		v.Creates = append(v.Creates, r.Name)
 	}
@@ -122,9 +120,17 @@ func summaryOf(version *template.Compiled, card template.Card) views.NewSummary 
 
 // createEnvironment makes a draft, and deploys it at once when asked to.
 func (s *server) createEnvironment(w http.ResponseWriter, r *http.Request) error {
+	list, added := changeRows(r.PostForm)
 	v, version, err := s.newView(w, r, r.PostForm)
 	if err != nil {
 		return err
+	}
+	if list != "" {
+		v.Name.Autofocus = false
+		v.AdvancedOpen = mentionsField(v.Advanced, list)
+		focusRow(v.Inputs, list, added)
+		focusRow(v.Advanced, list, added)
+		return render(w, r, http.StatusOK, NewEnvironmentPage(v))
 	}
 	if r.PostFormValue("then") == "reload" {
 		return render(w, r, http.StatusOK, NewEnvironmentPage(v))
@@ -136,12 +142,16 @@ func (s *server) createEnvironment(w http.ResponseWriter, r *http.Request) error
 	in := environment.CreateInput{
 		ProjectID: string(p.ID), Name: r.PostFormValue("name"), Template: r.PostFormValue("template"), Version: r.PostFormValue("version"),
 	}
+	d := newDecoder(r.PostForm, inputPrefix)
 	if version != nil {
-		in.Inputs = changedInputs(version.Inputs(), r.PostForm)
+		in.Inputs, d = changedInputs(version.Inputs(), r.PostForm)
+	}
+	if err := d.err(); err != nil {
+		return s.refuseNew(w, r, v, d, d.allWrong(version, in.Inputs))
 	}
 	created, err := s.Environments.Create(r.Context(), in)
 	if err != nil {
-		return s.refuseNew(w, r, v, err)
+		return s.refuseNew(w, r, v, d, err)
 	}
 	base := views.ProjectPath(p.Name, "environments", created.Name)
 	if r.PostFormValue("then") == "deploy" {
@@ -163,7 +173,7 @@ func (s *server) deployNew(w http.ResponseWriter, r *http.Request, in environmen
 }
 
 // refuseNew shows the form again with each error beside its field and everything that was typed.
-func (s *server) refuseNew(w http.ResponseWriter, r *http.Request, v views.NewEnvironment, err error) error {
+func (s *server) refuseNew(w http.ResponseWriter, r *http.Request, v views.NewEnvironment, d *decoder, err error) error {
 	f, ok := fault.As(err)
 	if !ok || f.Kind == fault.Internal || f.Kind == fault.Forbidden || f.Kind == fault.Unauthenticated {
 		return err
@@ -171,20 +181,59 @@ func (s *server) refuseNew(w http.ResponseWriter, r *http.Request, v views.NewEn
 	if f.Kind == fault.NotFound && len(f.Fields) == 0 && !errors.Is(err, template.ErrNotFound) && !errors.Is(err, template.ErrNoVersion) {
 		return err
 	}
-	fields := map[string]*views.Field{}
-	for _, list := range [][]views.Field{v.Inputs, v.Advanced} {
-		for i := range list {
-			fields[list[i].Name[len(inputPrefix):]] = &list[i]
-		}
-	}
-	for _, field := range []*views.Field{&v.Name, &v.Template, &v.Version} {
-		fields[field.Name] = field
-	}
-	v.Error = placeErrors(f, fields)
+	v.Error = placeNew(&v, d, *f)
 	return render(w, r, http.StatusUnprocessableEntity, NewEnvironmentPage(v))
 }
 
-// iconName is an icon that exists; a template may name any, or hold a picture, which the policy of the pages does not show.
+// placeNew puts each error beside its field and returns what belongs to none. The name of the environment and an input
+// called "name" are told apart by where the error comes from.
+func placeNew(v *views.NewEnvironment, d *decoder, f fault.Error) string {
+	beside := map[string]string{}
+	var others []fault.Field
+	for _, e := range f.Fields {
+		path, ofInput := strings.CutPrefix(e.Path, inputsPath)
+		p, known := d.place(path)
+		if !ofInput || !known {
+			others = append(others, e)
+			continue
+		}
+		beside[p.name] = strings.TrimSpace(beside[p.name] + " " + p.said(path, e.Message))
+	}
+	if len(f.Fields) > 0 && len(others) == 0 {
+		f.Message = ""
+	}
+	f.Fields = others
+	left := placeErrors(&f, map[string]*views.Field{v.Name.Name: &v.Name, v.Template.Name: &v.Template, v.Version.Name: &v.Version})
+	setErrors(v.Inputs, beside)
+	setErrors(v.Advanced, beside)
+	return strings.TrimSpace(left + " " + remaining(beside))
+}
+
+// inputsPath is what the service puts before the name of an input.
+const inputsPath = "variables."
+
+// allWrong adds what the template says to what could not be read, so that all of it is said at once.
+func (d *decoder) allWrong(version *template.Compiled, values []template.Value) error {
+	var fields fault.Fields
+	fields.Merge(strings.TrimSuffix(inputsPath, "."), d.err())
+	if more, ok := fault.As(version.ValidatePartial(values)); ok {
+		for _, e := range more.Fields {
+			at, _ := d.place(e.Path)
+			if !slices.ContainsFunc(d.wrong, func(w wrongField) bool { p, _ := d.place(w.path); return p == at }) {
+				fields.Add(inputsPath+e.Path, "%s", e.Message)
+			}
+		}
+	}
+	return fields.Err()
+}
+
+func mentionsField(fields []views.Field, name string) bool {
+	found := false
+	views.EachField(fields, func(f *views.Field) { found = found || f.Name == name })
+	return found
+}
+
+// iconName is an icon that exists; a template may name any.
 func iconName(name string) string {
 	if ui.KnownIcon(name) {
 		return name

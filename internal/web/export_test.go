@@ -1,6 +1,12 @@
 package web
 
-import "github.com/berthdev/berth/internal/authz"
+import (
+	"net/url"
+
+	"github.com/berthdev/berth/internal/authz"
+	"github.com/berthdev/berth/internal/template"
+	"github.com/berthdev/berth/internal/web/views"
+)
 
 // Route is a row of the table, for the test of who may do what.
 type Route struct {
@@ -22,3 +28,20 @@ func Routes() []Route {
 	}
 	return out
 }
+
+// InputForm is the form of a version's inputs with what was typed, after the button that the form names was pressed.
+func InputForm(version *template.Compiled, form url.Values, rowsURL string) []views.Field {
+	list, added := changeRows(form)
+	fields := inputFields(version.Inputs(), form, inputPrefix)
+	for i := range fields {
+		fields[i].RowsURL = rowsURL
+	}
+	focusRow(fields, list, added)
+	return fields
+}
+
+// CheckForm is what the page is told while the form is filled in.
+func CheckForm(version *template.Compiled, form url.Values) any { return checkForm(version, form) }
+
+// Markdown makes HTML of a readme.
+var Markdown = markdown

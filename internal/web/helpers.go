@@ -46,15 +46,6 @@ func shown(rows, total int) string {
 	return fmt.Sprintf("%s of %s", views.Number(rows), views.Count(total, "environment", "environments"))
 }
 
-func anyError(fields []views.Field) bool {
-	for _, f := range fields {
-		if f.Error != "" {
-			return true
-		}
-	}
-	return false
-}
-
 func num(n int) string { return fmt.Sprint(n) }
 
 func boolText(b bool) string {

@@ -19,26 +19,22 @@ import (
 
 // inputForm is what somebody typed into the tab Input Variables.
 type inputForm struct {
+	*decoder
 	revision int
 	add      bool // asks for another row, without script
 	rows     []views.VariableRow
-	edits    map[string]string
+	numbers  []int // of the rows
+	edited   map[string]bool
 }
 
-const (
-	editPrefix = "edit."
-	maxRows    = 200
-)
+const editPrefix = "edit."
 
 // readInputForm takes the rows in the order of their numbers; rows that were left empty are none.
 func readInputForm(form url.Values) inputForm {
-	f := inputForm{edits: map[string]string{}, add: form.Has("add")}
+	f := inputForm{decoder: newDecoder(form, editPrefix), add: form.Has("add"), edited: mentioned(form, editPrefix)}
 	f.revision, _ = strconv.Atoi(form.Get("version"))
 	var numbers []int
 	for name := range form {
-		if edited, ok := strings.CutPrefix(name, editPrefix); ok {
-			f.edits[edited] = last(form, name)
-		}
 		rest, ok := strings.CutPrefix(name, "var.")
 		if n, isName := strings.CutSuffix(rest, ".name"); ok && isName {
 			if i, err := strconv.Atoi(n); err == nil {
@@ -54,18 +50,10 @@ func readInputForm(form url.Values) inputForm {
 			row.Type = string(template.Text)
 		}
 		if row.Name != "" || row.Value != "" {
-			f.rows = append(f.rows, row)
+			f.rows, f.numbers = append(f.rows, row), append(f.numbers, n)
 		}
 	}
 	return f
-}
-
-// last returns the value that counts: a checkbox comes after the hidden field that stands for its absence.
-func last(form url.Values, name string) string {
-	if all := form[name]; len(all) > 0 {
-		return all[len(all)-1]
-	}
-	return ""
 }
 
 // merge makes the new inputs of the environment: what it had, edited, and what was added. keep names the sensitive ones
@@ -74,20 +62,19 @@ func (f *inputForm) merge(e environment.Environment, version *template.Compiled)
 	var fields fault.Fields
 	seen := map[string]bool{}
 	for _, old := range e.Inputs {
-		text, edited := f.edits[old.Name]
 		seen[old.Name] = true
 		switch {
-		case edited && (text != "" || !e.Hidden[old.Name]):
-			old = editedValue(version, old, text)
+		case f.edited[old.Name] && (last(f.form, editPrefix+old.Name) != "" || !e.Hidden[old.Name]):
+			old = f.editedValue(version, old)
 		case e.Hidden[old.Name]:
 			keep = append(keep, old.Name)
 		}
 		values = append(values, old)
 	}
-	for name, text := range f.edits {
-		if in, known := version.Input(name); known && !seen[name] {
-			if v, ok := inputValue(in, text); ok {
-				values, seen[name] = append(values, v), true
+	for _, in := range version.Inputs() {
+		if f.edited[in.Name] && !seen[in.Name] {
+			if v, ok := f.input(in); ok {
+				values, seen[in.Name] = append(values, v), true
 			}
 		}
 	}
@@ -96,18 +83,29 @@ func (f *inputForm) merge(e environment.Environment, version *template.Compiled)
 		case row.Name == "":
 			fields.Add("", "Give each variable a name.")
 		case seen[row.Name]:
-			fields.Add(row.Name, "%s is set already; edit or remove that one", row.Name)
+			fields.Add(row.Name, "%s "+setAlready+"; edit or remove that one", row.Name)
 		default:
 			seen[row.Name] = true
 			values = append(values, template.Value{Name: row.Name, ValueType: template.ValueType(row.Type), Value: row.Value})
 		}
 	}
+	fields.Merge("", f.err())
 	return values, keep, fields.Err()
 }
 
-// editedValue keeps the value type that a value had.
-func editedValue(version *template.Compiled, old template.Value, text string) template.Value {
+// editedValue keeps the value type that a value had, unless its field is a structure.
+func (f *inputForm) editedValue(version *template.Compiled, old template.Value) template.Value {
+	name := editPrefix + old.Name
 	in, known := version.Input(old.Name)
+	f.places[old.Name] = placed{name: name, words: old.Name}
+	if known {
+		f.places[old.Name] = placed{name: name, words: in.Label}
+	}
+	asText := f.form.Has(name) && !in.MultiSelect && in.Type.Kind != "any" && in.Type.Kind != "tuple"
+	if known && structured(in) && old.ValueType != template.Expression && !asText {
+		return f.explicit(in)
+	}
+	text := last(f.form, name)
 	if known && (old.ValueType == "" || old.ValueType == template.Text) && !in.Type.Scalar() {
 		old.ValueType = structureType(text)
 	}
@@ -116,25 +114,33 @@ func editedValue(version *template.Compiled, old template.Value, text string) te
 }
 
 func (s *server) saveInputs(w http.ResponseWriter, r *http.Request) error {
+	list, added := changeRows(r.PostForm)
 	form := readInputForm(r.PostForm)
 	v, f, err := s.inputsView(w, r)
 	if err != nil {
 		return err
 	}
-	if form.add {
-		form.rows = append(form.rows, views.VariableRow{Type: string(template.Text)})
-		fillInputs(&v.Inputs, form, nil)
+	if form.add || list != "" {
+		if form.add {
+			form.rows = append(form.rows, views.VariableRow{Type: string(template.Text)})
+		}
+		f.fillInputs(&v.Inputs, form, nil)
+		for i := range v.Inputs.Values {
+			field := []views.Field{v.Inputs.Values[i].Field}
+			focusRow(field, list, added)
+			v.Inputs.Values[i].Field = field[0]
+		}
 		return render(w, r, http.StatusOK, EnvironmentPage(*v))
 	}
 	if form.revision != 0 && form.revision != f.Revision {
-		return s.refuseInputs(w, r, v, form, environment.ErrStale) // what came between is on the page now
+		return s.refuseInputs(w, r, v, f, form, environment.ErrStale) // what came between is on the page now
 	}
 	values, keep, err := form.merge(f.Environment, f.version)
 	if err == nil {
 		_, err = s.Environments.Update(r.Context(), f.id, f.Name, environment.UpdateInput{Inputs: &values, Keep: keep, Revision: form.revision})
 	}
 	if err != nil {
-		return s.refuseInputs(w, r, v, form, err)
+		return s.refuseInputs(w, r, v, f, form, err)
 	}
 	s.setFlash(w, views.FlashOK, "Saved. The next deploy uses it.")
 	return redirect(w, r, f.base+"/inputs")
@@ -162,12 +168,12 @@ func (s *server) inputsView(w http.ResponseWriter, r *http.Request) (*views.Envi
 	return v, f, nil
 }
 
-func (s *server) refuseInputs(w http.ResponseWriter, r *http.Request, v *views.EnvironmentPage, form inputForm, err error) error {
+func (s *server) refuseInputs(w http.ResponseWriter, r *http.Request, v *views.EnvironmentPage, facts environmentFacts, form inputForm, err error) error {
 	f, ok := fault.As(err)
 	if !ok || (f.Kind != fault.Invalid && f.Kind != fault.Conflict) {
 		return err
 	}
-	fillInputs(&v.Inputs, form, f)
+	facts.fillInputs(&v.Inputs, form, f)
 	status := http.StatusUnprocessableEntity
 	if errors.Is(err, environment.ErrStale) {
 		status = http.StatusConflict
@@ -176,50 +182,47 @@ func (s *server) refuseInputs(w http.ResponseWriter, r *http.Request, v *views.E
 }
 
 // fillInputs puts back what was typed, with each error beside its field.
-func fillInputs(t *views.InputTab, form inputForm, f *fault.Error) {
-	messages := map[string]string{}
-	if f != nil {
-		if len(f.Fields) == 0 {
-			t.Error = f.Message
-		}
-		for _, e := range f.Fields {
-			name := inputName(e.Path)
-			messages[name] = strings.TrimSpace(messages[name] + " " + sentence(name, e.Message))
-		}
-	}
-	for i := range form.rows {
-		row := &form.rows[i]
-		text, ok := messages[row.Name]
-		if !ok {
-			continue
-		}
-		delete(messages, row.Name)
-		if row.Name == "" || strings.Contains(text, "is set already") || !hasInput(t, row.Name) {
-			row.NameError = text
-		} else {
-			row.ValueError = text
-		}
-	}
+func (f environmentFacts) fillInputs(t *views.InputTab, form inputForm, wrong *fault.Error) {
 	t.New = form.rows
 	for i := range t.Values {
-		in := &t.Values[i]
-		text, edited := form.edits[in.Name]
-		if message, wrong := messages[in.Name]; wrong || edited {
-			in.Editing = true
-			in.Field.Error = message
-			delete(messages, in.Name)
-			if edited {
-				in.Field.Value = text
-			}
+		if in := &t.Values[i]; form.edited[in.Name] {
+			in.Editing, in.Field = true, f.typedField(*in, form)
 		}
 	}
-	for _, text := range messages {
-		t.Error = strings.TrimSpace(t.Error + " " + text)
+	if wrong == nil {
+		return
 	}
+	if len(wrong.Fields) == 0 {
+		t.Error = wrong.Message
+	}
+	for _, in := range t.Values {
+		if _, known := form.places[in.Name]; !known {
+			form.places[in.Name] = placed{name: in.Field.Name, words: in.Field.Label}
+		}
+	}
+	beside := form.errors(wrong)
+	for i := range t.New {
+		if i < len(form.numbers) {
+			t.New[i].NameError, t.New[i].ValueError = take(beside, rowField(form.numbers[i], "name")), take(beside, rowField(form.numbers[i], "value"))
+		}
+	}
+	for i := range t.Values {
+		in := &t.Values[i]
+		field := []views.Field{in.Field}
+		setErrors(field, beside)
+		in.Field, in.Editing = field[0], in.Editing || views.AnyError(field)
+	}
+	t.Error = strings.TrimSpace(t.Error + " " + remaining(beside))
 }
 
-func hasInput(t *views.InputTab, name string) bool {
-	return slices.ContainsFunc(t.Values, func(v views.InputValue) bool { return v.Name == name })
+// typedField is a field with what was typed into it.
+func (f environmentFacts) typedField(old views.InputValue, form inputForm) views.Field {
+	if in, known := f.version.Input(old.Name); known && !old.Raw {
+		return fieldOf(in, form.form, editPrefix)
+	}
+	field := old.Field
+	field.Value = last(form.form, field.Name)
+	return field
 }
 
 func (s *server) removeInput(w http.ResponseWriter, r *http.Request) error {
@@ -252,7 +255,7 @@ func (s *server) removeInput(w http.ResponseWriter, r *http.Request) error {
 // inputTab lists the variables: what the template offers and what was added. edit names the one to be edited.
 func (f environmentFacts) inputTab(edit string) views.InputTab {
 	t := views.InputTab{
-		SaveURL: f.base + "/inputs", Version: strconv.Itoa(f.Revision), AllowAny: f.version.Version.Spec.AllowFreeVariables,
+		SaveURL: f.base + "/inputs", LiveURL: f.base + "/inputs/check", Version: strconv.Itoa(f.Revision), AllowAny: f.version.Version.Spec.AllowFreeVariables,
 		Blocked: f.may[authz.EnvironmentUpdate],
 	}
 	t.CanEdit = t.Blocked == ""
@@ -275,22 +278,24 @@ func (f environmentFacts) inputTab(edit string) views.InputTab {
 
 func (f environmentFacts) offered(in template.Input, value template.Value, given bool, edit string) views.InputValue {
 	v := views.InputValue{
-		Name: in.Name, Description: in.Description, Type: typeWord(in), Value: jsonText(in.Default), Origin: originWord(in.Origin),
-		Sensitive: in.Sensitive, Changed: f.changed(in.Name), Editable: true, EditURL: f.base + "/inputs?edit=" + url.QueryEscape(in.Name) + "#input-" + in.Name,
-		Editing: in.Name == edit, Field: fieldOf(in, editPrefix),
+		Name: in.Name, Description: in.Description, Type: typeWord(in), Value: jsonText(in.Default), Origin: originWord(in),
+		Sensitive: in.Sensitive, Hidden: in.Sensitive || in.DefaultHidden && !given, Changed: f.changed(in.Name), Editable: true,
+		EditURL: f.base + "/inputs?edit=" + url.QueryEscape(in.Name) + "#input-" + in.Name, Editing: in.Name == edit,
 	}
 	if in.DefaultExpression != "" {
 		v.Value = in.DefaultExpression
 	}
+	raw := in.Default
 	if given {
+		if in.Origin != template.FromNowhere {
+			v.Instead = instead(in)
+		}
 		v.Value, v.Origin = value.Value, "Environment"
 		v.RemoveURL = f.removeURL(in.Name)
-		v.Field.Value = value.Value
-		if value.ValueType == template.Expression {
-			v.Type = "Expression"
-			v.Field.Kind = views.FieldText
-		}
+		typed, ok := f.version.Typed(value)
+		raw, v.Raw = typed, !ok && !in.Sensitive
 	}
+	v.Field = f.fieldFor(in, value, raw, v.Raw)
 	if v.Sensitive {
 		v.Value = ""
 		if given {
@@ -298,7 +303,38 @@ func (f environmentFacts) offered(in template.Input, value template.Value, given
 			v.Field.Value, v.Field.Required = "", false
 		}
 	}
+	if value.ValueType == template.Expression {
+		v.Type = "Expression"
+	}
+	v.Field.RowsURL, v.Wide = f.base+"/inputs", v.Field.Wide()
 	return v
+}
+
+// fieldFor is the field of an input with its value. An expression, and what does not fit the input, is edited as text.
+func (f environmentFacts) fieldFor(in template.Input, value template.Value, raw json.RawMessage, asText bool) views.Field {
+	form := url.Values{}
+	if !asText {
+		flattenInput(form, in, raw, editPrefix)
+		return fieldOf(in, form, editPrefix)
+	}
+	field := views.Field{Label: in.Label, Name: editPrefix + in.Name, Kind: views.FieldText, Help: in.Description, Value: value.Value, Mono: true}
+	if value.ValueType != template.Expression && !in.Type.Scalar() {
+		field.Kind = views.FieldLong
+	}
+	describeDefault(&field, in)
+	return field
+}
+
+// instead says what a value of the environment replaces.
+func instead(in template.Input) string {
+	origin := lowerFirst(originWord(in))
+	switch {
+	case in.DefaultExpression != "":
+		return "instead of " + in.DefaultExpression + ", " + origin
+	case in.DefaultHidden || len(in.Default) == 0:
+		return "instead of " + origin
+	}
+	return "instead of " + dash(jsonText(in.Default)) + ", " + origin
 }
 
 func (f environmentFacts) free(in template.Value, edit string) views.InputValue {
@@ -335,16 +371,19 @@ func (f environmentFacts) changed(name string) bool {
 	return had != has || a != b
 }
 
-func originWord(o template.Origin) string {
-	switch o {
+// originWord says where the default of an input comes from.
+func originWord(in template.Input) string {
+	switch in.Origin {
 	case template.FromInput:
 		return "Environment"
 	case template.FromEnvironmentTemplate:
 		return "Template"
-	case template.FromEnvironmentContext, template.FromResourceContext:
-		return "Context"
+	case template.FromEnvironmentContext:
+		return "Context " + in.Context
 	case template.FromResourceTemplate:
 		return "Resource template"
+	case template.FromResourceContext:
+		return "Resource template's context " + in.Context
 	case template.FromModule:
 		return "Module default"
 	case template.FromNowhere:

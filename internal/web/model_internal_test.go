@@ -201,33 +201,36 @@ func TestFieldOf(t *testing.T) {
 	t.Parallel()
 	low, high := 1.0, 65535.0
 	port := template.Input{Name: "port", Label: "Port", Type: bundle.Type{Kind: "number"}, Default: raw(80), Limits: template.Limits{Integer: true, Min: &low, Max: &high}}
-	f := fieldOf(port, "in.")
+	f := fieldOf(port, url.Values{"in.port": {"80"}}, "in.")
 	require.Equal(t, views.FieldNumber, f.Kind)
 	require.Equal(t, "80", f.Value)
-	require.Equal(t, "Port must be a whole number from 1 to 65535.", f.PatternHelp)
-	f = fieldOf(template.Input{Name: "token", Type: bundle.Type{Kind: "string"}, Sensitive: true, Default: raw("secret")}, "in.")
+	require.Empty(t, f.Pattern, "the page has no rule of its own")
+	require.Equal(t, "Default: 8080", "Default: "+fieldOf(template.Input{Name: "port", Type: bundle.Type{Kind: "number"}, Default: raw(8080)}, url.Values{"in.port": {"80"}}, "in.").Default)
+	f = fieldOf(template.Input{Name: "token", Type: bundle.Type{Kind: "string"}, Sensitive: true, Default: raw("secret")}, url.Values{"in.token": {"typed"}}, "in.")
 	require.Equal(t, views.FieldSecret, f.Kind)
 	require.Empty(t, f.Value+f.Default)
-	f = fieldOf(template.Input{Name: "size", Type: bundle.Type{Kind: "string"}, Choices: []template.Choice{{Label: "Small", Value: raw("s")}}}, "in.")
+	f = fieldOf(template.Input{Name: "size", Type: bundle.Type{Kind: "string"}, Choices: []template.Choice{{Label: "Small", Value: raw("s")}}}, url.Values{}, "in.")
 	require.Equal(t, []views.Option{{Value: "", Label: "Default"}, {Value: "s", Label: "Small"}}, f.Options)
-	require.Equal(t, views.FieldBool, fieldOf(template.Input{Type: bundle.Type{Kind: "bool"}}, "").Kind)
-	require.Equal(t, views.FieldLong, fieldOf(template.Input{Type: bundle.Type{Kind: "list"}}, "").Kind)
+	require.Equal(t, views.FieldBool, fieldOf(template.Input{Type: bundle.Type{Kind: "bool"}}, url.Values{}, "").Kind)
+	require.Equal(t, views.FieldList, fieldOf(template.Input{Type: bundle.Type{Kind: "list", Element: &bundle.Type{Kind: "string"}}}, url.Values{}, "").Kind)
 }
 
 func TestChangedInputs(t *testing.T) {
 	t.Parallel()
 	inputs := []template.Input{
 		{Name: "port", Type: bundle.Type{Kind: "number"}, Default: raw(80)}, {Name: "name", Type: bundle.Type{Kind: "string"}, Default: raw("a")},
-		{Name: "on", Type: bundle.Type{Kind: "bool"}, Default: raw(true)}, {Name: "list", Type: bundle.Type{Kind: "list"}, Default: raw([]string{})},
+		{Name: "on", Type: bundle.Type{Kind: "bool"}, Default: raw(true)}, {Name: "list", Type: bundle.Type{Kind: "list", Element: &bundle.Type{Kind: "string"}}, Default: raw([]string{})},
 		{Name: "token", Type: bundle.Type{Kind: "string"}, Sensitive: true}, {Name: "computed", Type: bundle.Type{Kind: "string"}, DefaultExpression: "$(x)$"},
 	}
-	same := url.Values{"in.port": {"80"}, "in.name": {"a"}, "in.on": {"false", "true"}, "in.list": {"[]"}, "in.token": {""}, "in.computed": {""}}
-	require.Empty(t, changedInputs(inputs, same), "only what differs from a default is sent")
-	changed := url.Values{"in.port": {" 8080 "}, "in.name": {""}, "in.on": {"false"}, "in.list": {`["x"]`}, "in.token": {"t"}, "in.computed": {"y"}}
+	same := url.Values{"in.port": {"80"}, "in.name": {"a"}, "in.on": {"false", "true"}, "in.list[]": {""}, "in.token": {""}, "in.computed": {""}}
+	unchanged, _ := changedInputs(inputs, same)
+	require.Empty(t, unchanged, "only what differs from a default is sent")
+	changed := url.Values{"in.port": {" 8080 "}, "in.name": {""}, "in.on": {"false"}, "in.list[]": {"", "4", "5"}, "in.list[4]": {"x"}, "in.list[5]": {""}, "in.token": {"t"}, "in.computed": {"y"}}
+	values, _ := changedInputs(inputs, changed)
 	require.Equal(t, []template.Value{
 		{Name: "port", ValueType: "text", Value: "8080"}, {Name: "name", ValueType: "text", Value: ""}, {Name: "on", ValueType: "text", Value: "false"},
 		{Name: "list", ValueType: "json", Value: `["x"]`}, {Name: "token", ValueType: "text", Value: "t"}, {Name: "computed", ValueType: "text", Value: "y"},
-	}, changedInputs(inputs, changed))
+	}, values)
 	require.Equal(t, template.HCL, structureType(`{ a = 1 }`))
 }
 

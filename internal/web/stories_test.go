@@ -407,10 +407,22 @@ func catalogStories() map[string]templ.Component {
 		Inputs:   []views.TemplateInput{{Name: "region", Type: "string", Default: "us-west-2", Rule: "One of 2", Description: "Where it runs.", Resource: "both"}, {Name: "image_location", Type: "string", Rule: "Allowed", Required: true, Description: "Container image to run."}},
 		Outputs:  []views.TemplateOutput{{Resource: "aws-ecs", Name: "endpoint", Description: "Address of the application."}},
 	}
+	readme, err := web.Markdown(storyReadme)
+	if err != nil {
+		readme = err.Error()
+	}
+	long := detail
+	long.Readme, long.Card.Image = readme, storyPicture
+	catalog := views.Catalog{Page: page("Environment Templates", views.SectionTemplates), Cards: cards(), Total: 2, Base: "/p/demo/templates", Categories: []string{"Containers", "Samples"}, CanCreate: true}
+	catalog.Cards[0].Image = storyPicture
+	none := catalog
+	none.Cards, none.Text = nil, "kubernetes"
 	return map[string]templ.Component{
-		"catalog":       web.CatalogPage(views.Catalog{Page: page("Environment Templates", views.SectionTemplates), Cards: cards(), CanCreate: true}),
-		"catalog-empty": web.CatalogPage(views.Catalog{Page: page("Environment Templates", views.SectionTemplates)}),
-		"template":      web.TemplatePage(detail),
+		"catalog":         web.CatalogPage(catalog),
+		"catalog-none":    web.CatalogPage(none),
+		"catalog-empty":   web.CatalogPage(views.Catalog{Page: page("Environment Templates", views.SectionTemplates)}),
+		"template-readme": web.TemplatePage(long),
+		"template":        web.TemplatePage(detail),
 	}
 }
 

@@ -7,9 +7,12 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
+	markdowntext "github.com/yuin/goldmark/text"
 
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/template"
@@ -26,19 +29,58 @@ func (s *server) catalog(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v := views.Catalog{Page: sc.Page, CanCreate: sc.can(authz.EnvironmentCreate)}
-	for _, c := range cards {
-		v.Cards = append(v.Cards, cardOf(c, sc.Project.Slug))
+	q := r.URL.Query()
+	v := views.Catalog{
+		Page: sc.Page, CanCreate: sc.can(authz.EnvironmentCreate), Text: strings.TrimSpace(q.Get("q")), Category: q.Get("category"), Total: len(cards),
+		Base: views.ProjectPath(sc.Project.Slug, "templates"),
 	}
+	for _, c := range cards {
+		card := cardOf(c, sc.Project.Slug)
+		if !slices.Contains(v.Categories, card.Category) {
+			v.Categories = append(v.Categories, card.Category)
+		}
+		if v.Category != "" && card.Category != v.Category || !mentions(card, v.Text) {
+			continue
+		}
+		v.Cards = append(v.Cards, card)
+	}
+	slices.Sort(v.Categories)
 	return render(w, r, http.StatusOK, CatalogPage(v))
 }
 
+// mentions reports whether a card has every word of a search.
+func mentions(c views.TemplateCard, search string) bool {
+	text := strings.ToLower(strings.Join([]string{c.Name, c.Title, c.Summary, c.Category}, " "))
+	for word := range strings.FieldsSeq(strings.ToLower(search)) {
+		if !strings.Contains(text, word) {
+			return false
+		}
+	}
+	return true
+}
+
 func cardOf(c template.Card, project string) views.TemplateCard {
-	return views.TemplateCard{
-		Name: c.Name, Title: cmp.Or(c.DisplayName, c.Name), Icon: iconName(c.Icon), Summary: c.Summary, Category: cmp.Or(c.Category, "General"),
+	card := views.TemplateCard{
+		Name: c.Name, Title: cmp.Or(c.DisplayName, c.Name), Summary: c.Summary, Category: cmp.Or(c.Category, "General"),
 		Version: c.LatestActive, URL: views.ProjectPath(project, "templates", c.Name),
 		NewURL: views.ProjectPath(project, "environments", "new") + "?template=" + url.QueryEscape(c.Name),
 	}
+	card.Icon, card.Image = iconOf(c.Icon)
+	return card
+}
+
+// maxImage bounds a picture in the place of an icon: it is written into each page that shows it.
+const maxImage = 64 << 10
+
+// iconOf is the icon or the picture of a template. A picture is only ever the source of an image element, where nothing
+// in it can run.
+func iconOf(icon string) (name, image string) {
+	for _, kind := range []string{"png", "jpeg", "webp", "gif", "svg+xml"} {
+		if rest, ok := strings.CutPrefix(icon, "data:image/"+kind); ok && len(icon) <= maxImage && (strings.HasPrefix(rest, ";") || strings.HasPrefix(rest, ",")) {
+			return "layout-template", icon
+		}
+	}
+	return iconName(icon), ""
 }
 
 // templatePage shows one template in its newest active version, or the one that the address asks for.
@@ -67,7 +109,7 @@ func (s *server) templatePage(w http.ResponseWriter, r *http.Request) error {
 	for _, in := range view.Inputs {
 		v.Inputs = append(v.Inputs, views.TemplateInput{
 			Name: in.Name, Description: in.Description, Type: typeWord(in), Default: cmp.Or(jsonText(in.Default), in.DefaultExpression),
-			Rule: ruleWord(in), Required: in.Required, Sensitive: in.Sensitive,
+			Rule: ruleWord(in), Required: in.Required, Sensitive: in.Sensitive, Origin: defaultFrom(in),
 		})
 	}
 	for _, n := range view.Graph.Nodes {
@@ -97,10 +139,19 @@ func versionRows(t template.Summary, view *template.VersionView, sc scope) []vie
 	return out
 }
 
+func defaultFrom(in template.Input) string {
+	if in.Origin == template.FromNowhere {
+		return ""
+	}
+	return originWord(in)
+}
+
 func ruleWord(in template.Input) string {
 	switch {
 	case in.Immutable:
 		return "Until the first deploy"
+	case in.MultiSelect:
+		return fmt.Sprintf("Any of %d", len(in.Choices))
 	case len(in.Choices) > 0:
 		return fmt.Sprintf("One of %d", len(in.Choices))
 	}
@@ -124,13 +175,21 @@ func templateGraph(g template.Graph) views.Graph {
 	return views.Layout(nodes)
 }
 
-// markdown makes HTML of a template's readme. HTML in it is left out, and so are links that run something.
-func markdown(text string) (string, error) {
-	if text == "" {
+// markdown makes HTML of a template's readme. HTML in it is left out, and so are links that run something. Its headings
+// go below the page's own.
+func markdown(source string) (string, error) {
+	if source == "" {
 		return "", nil
 	}
+	m := goldmark.New(goldmark.WithExtensions(extension.GFM))
+	doc := m.Parser().Parse(markdowntext.NewReader([]byte(source)))
+	for n := doc.FirstChild(); n != nil; n = n.NextSibling() {
+		if h, ok := n.(*ast.Heading); ok {
+			h.Level = min(h.Level+1, 6)
+		}
+	}
 	var b bytes.Buffer
-	if err := goldmark.New(goldmark.WithExtensions(extension.GFM)).Convert([]byte(text), &b); err != nil {
+	if err := m.Renderer().Render(&b, []byte(source), doc); err != nil {
 		return "", fmt.Errorf("reading a template's readme: %w", err)
 	}
 	return b.String(), nil

@@ -205,7 +205,7 @@ func (in *inspector) defaultValue(a *hcl.Attribute, ty cty.Type, v *Variable) {
 	if c, err := v.Constraint(); err == nil {
 		val = c.Apply(val)
 	}
-	converted, err := convert.Convert(val, ty.WithoutOptionalAttributesDeep())
+	converted, err := convert.Convert(val, ty)
 	if err != nil {
 		in.problem(Error, position(a.Range), "the default of variable %q does not fit its type: %v", v.Name, err)
 		return

@@ -98,7 +98,8 @@
     if (want !== undefined) $("button[type=submit]", e.target.form).disabled = e.target.value !== want;
     if (e.target.id === "log-search") logFind();
     if (e.target.closest("[data-inputs]")) { changed = true; dirty(); }
-    if (e.target.getAttribute("aria-invalid") === "true" && e.target.validity.valid) showError(e.target, "");
+    if (isLive(e.target)) liveSoon(e.target, "typed", 250);
+    else if (e.target.getAttribute("aria-invalid") === "true" && e.target.validity.valid) showError(e.target, "");
   });
   const armConfirm = () => { for (const f of $$("[data-confirm]")) $("button[type=submit]", f.form).disabled = f.value !== f.dataset.confirm; };
 
@@ -126,6 +127,7 @@
     leave(el);
   });
   const leave = (el) => {
+    if (isLive(el)) { liveSoon(el, "left", 0); if (!el.id.startsWith("var-")) return; }
     if (el.isConnected && el.willValidate && el.form?.hasAttribute("data-check") && (el.value !== "" || el.getAttribute("aria-invalid") === "true")) showError(el, message(el));
   };
   document.addEventListener("submit", (e) => {
@@ -154,6 +156,39 @@
     }
   }, true);
   const armForms = () => { for (const f of $$("form[data-check]")) f.noValidate = true; };
+
+  // ---- inputs: the server says what is wrong while they are filled in; only errors change, never a field -----------
+  const liveID = /^(f-in\.|f-edit\.|var-)/, touched = new Map(); // id of a field: "typed" or "left"
+  const isLive = (el) => Boolean(el.form?.dataset.live) && liveID.test(el.id) && el.localName !== "button";
+  let liveTimer = 0, liveTurn = 0;
+  const liveSoon = (el, how, delay) => {
+    const id = el.closest("[data-choices]")?.dataset.choices || el.id;
+    if (touched.get(id) !== "left") touched.set(id, how);
+    clearTimeout(liveTimer);
+    liveTimer = setTimeout(liveCheck, delay, el.form);
+  };
+  const liveCheck = async (form) => {
+    const turn = ++liveTurn;
+    let errors;
+    try {
+      const answer = await fetch(form.dataset.live, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      if (!answer.ok) return;
+      errors = await answer.json();
+    } catch { return; } // the form is checked when it is sent as well
+    if (turn !== liveTurn) return;
+    for (const box of $$(".error[id]", form)) {
+      const id = box.id.slice(0, -"-error".length), el = document.getElementById(id), e = errors[id];
+      if (!el || !liveID.test(id)) continue;
+      if (!e) { if (!box.hidden && el.validity?.valid !== false) showError(el, ""); continue; }
+      const how = [...touched].filter(([t]) => t === id || t.startsWith(`${id}.`) || t.startsWith(`${id}[`)).map(([, h]) => h);
+      if (!box.hidden || how.includes("left") || (how.length && !e.missing)) showError(el, e.text);
+    }
+  };
+  // Rows were added or removed: go on where the server says.
+  document.addEventListener("htmx:afterSettle", () => {
+    const next = $("[data-block] [autofocus]");
+    if (next) { next.removeAttribute("autofocus"); next.focus(); if (next.form) { dirty(); liveTimer = setTimeout(liveCheck, 0, next.form); } }
+  });
 
   // ---- variables: one open row at a time, the earlier ones folded to a line ------------------------------------
   const fields = (row) => ({ name: $("[data-f=name]", row), type: $("[data-f=type]", row), value: $("[data-f=value]", row) });

@@ -4,6 +4,7 @@ package ui
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/berthdev/berth/internal/web/static"
@@ -60,7 +61,7 @@ func edgeTone(e views.GraphEdge) string {
 
 func describedBy(f views.Field) string {
 	ids := f.ID() + "-error"
-	if f.Help != "" || f.Default != "" {
+	if hasNotes(f) {
 		ids = f.ID() + "-help " + ids
 	}
 	return ids
@@ -106,3 +107,46 @@ func settingsHome(p views.Page) string {
 
 // KnownIcon says whether there is an icon of this name.
 func KnownIcon(name string) bool { return iconShapes(name) != "" }
+
+func hasNotes(f views.Field) bool { return f.Help != "" || f.Default != "" || f.Origin != "" }
+
+func switchedOff(f views.Field) string {
+	if f.Off != "" {
+		return f.Off
+	}
+	return "false"
+}
+
+func longRows(f views.Field) string {
+	if f.Mono {
+		return "1"
+	}
+	return "4"
+}
+
+// optionID is the id of one of several boxes; the first has the id of the field, where errors lead.
+func optionID(f views.Field, i int) string {
+	if i == 0 {
+		return f.ID()
+	}
+	return f.ID() + "-" + num(i)
+}
+
+// block selects a field with all that belongs to it; its id is a path, which has signs that mean something in CSS.
+func block(f views.Field) string { return `[id="` + f.BlockID() + `"]` }
+
+func removeRow(f views.Field, r views.FieldRow) string {
+	return "remove " + f.Name + "[" + r.Number + "]"
+}
+
+func lower(s string) string { return strings.ToLower(s) }
+
+// inOneLine reports whether the rows of a list are single controls.
+func inOneLine(f views.Field) bool {
+	for _, r := range f.Rows {
+		if r.Value.Structured() {
+			return false
+		}
+	}
+	return true
+}

@@ -158,8 +158,13 @@ type ContextEntry struct {
 // Catalog is the page of environment templates.
 type Catalog struct {
 	Page
-	Cards     []TemplateCard
-	CanCreate bool
+	Cards      []TemplateCard // those that match
+	Total      int            // how many there are
+	Base       string         // the address without search
+	Text       string         // searched for
+	Category   string         // the only one shown, "" for all
+	Categories []string
+	CanCreate  bool
 }
 
 // TemplateCard is one template in the catalog.
@@ -167,6 +172,7 @@ type TemplateCard struct {
 	Name     string
 	Title    string
 	Icon     string
+	Image    string // the address of a picture to show instead, a data: URL
 	Summary  string
 	Category string
 	Usually  string
@@ -206,6 +212,7 @@ type TemplateInput struct {
 	Rule                             string // Allowed, Not allowed, One of ...
 	Required, Sensitive              bool
 	Resource                         string
+	Origin                           string // where the default comes from
 }
 
 // TemplateOutput is one output a template gives.

@@ -151,6 +151,7 @@ type Object struct {
 // InputTab is the tab Input Variables.
 type InputTab struct {
 	SaveURL  string
+	LiveURL  string // checks what is typed
 	CanEdit  bool
 	Blocked  string // why not, when CanEdit is false
 	AllowAny bool   // the template allows variables beyond its own
@@ -166,7 +167,11 @@ type InputValue struct {
 	Description string
 	Type        string // Text, Expression, JSON, HCL, Number, ...
 	Value       string
-	Origin      string // "Environment", "Template default", "Context aws-sandbox", "Module default"
+	Origin      string // "Environment", "Template", "Context aws-sandbox", "Module default"
+	Instead     string // what would count without the environment's own value
+	Hidden      bool   // there is a value, and it is not shown
+	Wide        bool   // the field needs the whole width while editing
+	Raw         bool   // edited as text, whatever its type
 	Sensitive   bool
 	Changed     bool // since the last deploy
 	Editable    bool
@@ -209,70 +214,31 @@ type RunSummary struct {
 // NewEnvironment is the page that creates an environment.
 type NewEnvironment struct {
 	Page
-	ActionURL   string // POST; with then=reload the form comes again for another template or version
-	Name        Field
-	Template    Field // Options are the templates
-	Version     Field // Options are the versions
-	Inputs      []Field
-	Advanced    []Field
-	Summary     NewSummary
-	Error       string // about the whole form
-	Allowed     bool
-	MissingRole string
+	ActionURL string // POST; with then=reload the form comes again for another template or version
+	LiveURL   string // checks what is typed
+	Name      Field
+	Template  Field // Options are the templates
+	Version   Field // Options are the versions
+	Inputs    []Field
+	Advanced  []Field
+	// AdvancedOpen shows the advanced inputs: one of them was just worked on.
+	AdvancedOpen bool
+	Summary      NewSummary
+	Error        string // about the whole form
+	Allowed      bool
+	MissingRole  string
 }
 
 // NewSummary says what would be created.
 type NewSummary struct {
 	Description string
 	Icon        string
+	Image       string // a picture to show instead
 	Creates     []string
 	Usually     string
 	Expiry      string
 	Cost        string
 }
-
-// FieldKind says which control a field gets.
-type FieldKind string
-
-// Kinds of fields.
-const (
-	FieldText     FieldKind = "text"
-	FieldNumber   FieldKind = "number"
-	FieldBool     FieldKind = "bool"
-	FieldSelect   FieldKind = "select"
-	FieldLong     FieldKind = "long" // JSON, HCL, lists, objects
-	FieldSecret   FieldKind = "secret"
-	FieldEmail    FieldKind = "email"
-	FieldPassword FieldKind = "password"
-)
-
-// Field is one form control with its label, help and error.
-type Field struct {
-	Label        string
-	Name         string // the form's field name
-	Kind         FieldKind
-	Value        string
-	Placeholder  string
-	Help         string
-	Error        string
-	Required     bool
-	Pattern      string
-	PatternHelp  string // said when the pattern does not match
-	MaxLength    int
-	Options      []Option
-	Autofocus    bool
-	Autocomplete string
-	Mono         bool
-	Default      string // shown as "Default: ..." when the value differs
-}
-
-// Option is one choice of a select.
-type Option struct {
-	Value, Label string
-}
-
-// ID is the id of the control; labels, help and errors refer to it.
-func (f Field) ID() string { return "f-" + f.Name }
 
 // Base is the address of the list without filters.
 func (v EnvironmentList) Base() string { return ProjectPath(v.Project.Slug, "environments") }
