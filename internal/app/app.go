@@ -104,10 +104,10 @@ func (a *App) newServices(ctx context.Context) error {
 	a.audit = audit.New(audit.Deps{DB: a.db})
 	a.identity = identity.New(identity.Deps{DB: a.db, Audit: a.audit, Logger: log})
 	a.projects = project.New(project.Deps{DB: a.db, Audit: a.audit, Identity: a.identity})
-	a.contexts = configcontext.New(configcontext.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring})
+	a.contexts = configcontext.New(configcontext.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Projects: a.projects})
 	var err error
 	a.bundles = bundle.NewStore(a.blobs, a.dir("bundles"))
-	a.templates, err = template.New(template.Deps{DB: a.db, Audit: a.audit, Contexts: a.contexts, Bundles: a.bundles})
+	a.templates, err = template.New(template.Deps{DB: a.db, Audit: a.audit, Contexts: a.contexts, Bundles: a.bundles, Projects: a.projects})
 	if err != nil {
 		return fmt.Errorf("starting the template service: %w", err)
 	}

@@ -88,7 +88,11 @@ const (
 	TemplateRead       Permission = "template.read"
 	TemplateSourceRead Permission = "template.source.read"
 	TemplateWrite      Permission = "template.write"
-	TemplateShare      Permission = "template.share"
+	// TemplateShare is sharing templates and config contexts at will. A Project Admin
+	// has the delegated permission, which counts only in a project whose
+	// administrators were given it (see project.Service.SetSharingDelegated).
+	TemplateShare          Permission = "template.share"
+	TemplateShareDelegated Permission = "template.share.delegated"
 
 	// ContextRead shows names and plain values; sensitive values are never shown.
 	ContextRead  Permission = "context.read"
@@ -150,7 +154,8 @@ func table() []grant {
 		{TemplateRead, "Reading the template catalog", []Role{ro, user, infra, admin, orgRO}},
 		{TemplateSourceRead, "Reading template source", []Role{infra}},
 		{TemplateWrite, "Changing templates", []Role{infra}},
-		{TemplateShare, "Sharing templates", []Role{infra}},
+		{TemplateShare, "Sharing templates", nil},
+		{TemplateShareDelegated, "Sharing templates of a project whose admins may", []Role{admin}},
 
 		{ContextRead, "Reading config contexts", []Role{infra}},
 		{ContextWrite, "Changing config contexts", []Role{infra}},

@@ -27,12 +27,15 @@ const (
 )
 
 // SaveInput names a version and the template around it. An empty ProjectID means
-// the organisation; an empty State means Draft.
+// the organisation; an empty State means Draft. Labels and Annotations that are
+// nil stay as they are.
 type SaveInput struct {
 	ProjectID   string
 	Name        string
 	DisplayName string
 	Description string
+	Labels      map[string]string
+	Annotations map[string]string
 	Version     string
 	State       State
 }

@@ -14,7 +14,9 @@ import (
 	"github.com/berthdev/berth/internal/configcontext"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/project"
 	"github.com/berthdev/berth/internal/template/bundle"
+	"github.com/berthdev/berth/internal/template/vendor"
 )
 
 // Everyone is the share with all projects.
@@ -36,7 +38,23 @@ type Deps struct {
 	Audit    *audit.Service
 	Contexts *configcontext.Service
 	Bundles  *bundle.Store
+	// Projects says who may share.
+	Projects *project.Service
+	// Vendor completes the code of resource templates.
+	Vendor Vendor
+	// EnvironmentUsers tells which environments use versions of environment
+	// templates. Nobody uses any when it is nil.
+	EnvironmentUsers UsersFunc
 }
+
+// Vendor adds what a module calls to its code; *vendor.Vendor does.
+type Vendor interface {
+	Vendor(ctx context.Context, req vendor.Request) (*vendor.Result, error)
+}
+
+// UsersFunc finds the environments that use versions of environment templates,
+// whoever asks.
+type UsersFunc func(ctx context.Context, q db.Querier, versions []EnvironmentVersionID) (map[EnvironmentVersionID][]User, error)
 
 // Service keeps templates.
 type Service struct {
@@ -45,6 +63,9 @@ type Service struct {
 	contexts *configcontext.Service
 	bundles  *bundle.Store
 	compiler *Compiler
+	projects *project.Service
+	vendor   Vendor
+	users    UsersFunc
 
 	mu       sync.Mutex
 	compiled map[string]*Compiled
@@ -58,6 +79,7 @@ func New(deps Deps) (*Service, error) {
 	}
 	return &Service{
 		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, bundles: deps.Bundles, compiler: c, compiled: map[string]*Compiled{},
+		projects: deps.Projects, vendor: deps.Vendor, users: deps.EnvironmentUsers,
 	}, nil
 }
 
@@ -147,17 +169,8 @@ func (s *Service) ShareEnvironment(ctx context.Context, projectID, name string, 
 }
 
 func (s *Service) share(ctx context.Context, k kind, projectID, name string, with []string) error {
-	scopes := []string{projectID}
-	for _, p := range with {
-		if p == Everyone {
-			p = ""
-		}
-		scopes = append(scopes, p)
-	}
-	for _, p := range slices.Compact(scopes) {
-		if err := s.audit.Authorize(ctx, authz.TemplateShare, p, k.object(name)); err != nil {
-			return err
-		}
+	if err := s.projects.AuthorizeShare(ctx, projectID, with, k.object(name)); err != nil {
+		return err
 	}
 	return s.db.Tx(ctx, func(tx *db.Tx) error {
 		t, err := getTemplate(ctx, tx, k, projectID, name)

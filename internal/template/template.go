@@ -136,11 +136,29 @@ type ContextRef struct {
 	Name string `json:"name"`
 }
 
-// BundleRef names the code of a resource template version.
+// BundleRef names the code of a resource template version. Source is the digest
+// of the code as it was before modules and the lock file were added to it: the
+// same source saved again is the same version. All are empty while a draft's
+// source could not be read.
 type BundleRef struct {
 	Digest string `json:"digest"`
 	Dir    string `json:"dir"`
+	Source string `json:"source,omitempty"`
 }
+
+// Source is where the code of a resource template version comes from: a folder of
+// a repository, or of an uploaded archive (Upload is its digest). Commit is filled
+// in when the repository is read.
+type Source struct {
+	Repository string `json:"repository,omitempty"`
+	Revision   string `json:"revision,omitempty"`
+	Path       string `json:"path,omitempty"`
+	Commit     string `json:"commit,omitempty"`
+	Upload     string `json:"upload,omitempty"`
+}
+
+// Empty reports whether no source is named.
+func (s Source) Empty() bool { return s.Repository == "" && s.Upload == "" }
 
 // Provider is the program to use, with an optional version constraint.
 type Provider struct {
@@ -163,6 +181,7 @@ type Timeouts struct {
 // ResourceSpec is the content of a resource template version.
 type ResourceSpec struct {
 	Provider  Provider     `json:"provider"`
+	Source    Source       `json:"source,omitzero"`
 	Bundle    BundleRef    `json:"bundle"`
 	Backend   Backend      `json:"backend"`
 	Variables []Variable   `json:"variables,omitempty"`
