@@ -98,6 +98,10 @@ const (
 	ContextRead  Permission = "context.read"
 	ContextWrite Permission = "context.write"
 
+	// RepositoryRead shows repositories and reads the files in them; their secrets are never shown.
+	RepositoryRead  Permission = "repository.read"
+	RepositoryWrite Permission = "repository.write"
+
 	StateRead Permission = "state.read"
 
 	AuditRead     Permission = "audit.read"
@@ -159,6 +163,9 @@ func table() []grant {
 
 		{ContextRead, "Reading config contexts", []Role{infra}},
 		{ContextWrite, "Changing config contexts", []Role{infra}},
+
+		{RepositoryRead, "Reading repositories", []Role{infra, admin, orgRO}},
+		{RepositoryWrite, "Changing repositories", []Role{infra, admin}},
 
 		{StateRead, "Reading state", []Role{infra}},
 
