@@ -24,9 +24,11 @@ import (
 	"github.com/berthdev/berth/internal/event"
 	"github.com/berthdev/berth/internal/identity"
 	"github.com/berthdev/berth/internal/project"
+	"github.com/berthdev/berth/internal/repository"
 	"github.com/berthdev/berth/internal/run"
 	"github.com/berthdev/berth/internal/runner"
 	"github.com/berthdev/berth/internal/secret"
+	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template"
 	"github.com/berthdev/berth/internal/template/bundle"
 	"github.com/berthdev/berth/internal/tofu"
@@ -45,6 +47,8 @@ type App struct {
 	identity     *identity.Service
 	projects     *project.Service
 	contexts     *configcontext.Service
+	statics      *staticresource.Service
+	repositories *repository.Service
 	templates    *template.Service
 	bundles      *bundle.Store
 	runs         *run.Service
@@ -105,6 +109,8 @@ func (a *App) newServices(ctx context.Context) error {
 	a.identity = identity.New(identity.Deps{DB: a.db, Audit: a.audit, Logger: log})
 	a.projects = project.New(project.Deps{DB: a.db, Audit: a.audit, Identity: a.identity})
 	a.contexts = configcontext.New(configcontext.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Projects: a.projects})
+	a.statics = staticresource.New(staticresource.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring})
+	a.repositories = repository.New(repository.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring})
 	var err error
 	a.bundles = bundle.NewStore(a.blobs, a.dir("bundles"))
 	a.templates, err = template.New(template.Deps{DB: a.db, Audit: a.audit, Contexts: a.contexts, Bundles: a.bundles, Projects: a.projects})

@@ -7,8 +7,8 @@ type Kind string
 
 // The kinds of template.
 const (
-	KindResource    Kind = "resource_template"
-	KindEnvironment Kind = "environment_template"
+	KindResourceTemplates    Kind = "resource_template"
+	KindEnvironmentTemplates Kind = "environment_template"
 )
 
 // Shares tells with whom a template is shared: project ids, or Everyone.

@@ -12,7 +12,10 @@ import (
 	"github.com/berthdev/berth/internal/event"
 	"github.com/berthdev/berth/internal/identity"
 	"github.com/berthdev/berth/internal/project"
+	"github.com/berthdev/berth/internal/repository"
 	"github.com/berthdev/berth/internal/run"
+	"github.com/berthdev/berth/internal/secret"
+	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template"
 	"github.com/berthdev/berth/internal/tofu"
 	"github.com/berthdev/berth/internal/web/static"
@@ -29,7 +32,11 @@ type Deps struct {
 	Runs         *run.Service
 	Events       *event.Broker
 	Tools        *tofu.Manager
-	Logger       *slog.Logger
+	Statics      *staticresource.Service
+	Repositories *repository.Service
+	// Keyring seals what was typed into a form and must not be shown, until the form is saved.
+	Keyring *secret.Keyring
+	Logger  *slog.Logger
 	// Secure says that browsers come over TLS, so that cookies must not travel without it.
 	Secure bool
 }
