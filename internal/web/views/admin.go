@@ -1,7 +1,5 @@
 package views
 
-import "strings"
-
 // SignIn is the page to sign in.
 type SignIn struct {
 	Page
@@ -117,44 +115,6 @@ type AuditRow struct {
 	After   string
 }
 
-// ContextList is the page of config contexts.
-type ContextList struct {
-	Page
-	Rows []ContextRow
-}
-
-// ContextRow is one config context.
-type ContextRow struct {
-	Name, Description string
-	URL               string
-	Variables, Files  int
-	Inputs            int
-	UsedBy            int
-	Sandbox           bool
-	Updated           Moment
-	UpdatedBy         string
-}
-
-// ContextPage is one config context. Sensitive values are never part of it.
-type ContextPage struct {
-	Page
-	Context   ContextRow
-	Entries   []ContextEntry
-	UsedBy    []Link
-	CanEdit   bool
-	Shared    []string
-	CreatedBy string
-}
-
-// ContextEntry is one item of a config context.
-type ContextEntry struct {
-	Kind      string // Environment variable, File, Input variable
-	Name      string
-	Value     string // empty when Sensitive
-	Sensitive bool
-	Updated   Moment
-}
-
 // Catalog is the page of environment templates.
 type Catalog struct {
 	Page
@@ -229,22 +189,4 @@ type PaletteGroup struct {
 type PaletteItem struct {
 	Label, URL, Icon, Hint string
 	Status                 Status
-}
-
-// Holds says how much a context holds, in words.
-func (c ContextRow) Holds() string {
-	var parts []string
-	if c.Variables > 0 {
-		parts = append(parts, Count(c.Variables, "environment variable", "environment variables"))
-	}
-	if c.Files > 0 {
-		parts = append(parts, Count(c.Files, "file", "files"))
-	}
-	if c.Inputs > 0 {
-		parts = append(parts, Count(c.Inputs, "input variable", "input variables"))
-	}
-	if len(parts) == 0 {
-		return "nothing yet"
-	}
-	return strings.Join(parts, ", ")
 }

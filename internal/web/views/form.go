@@ -7,8 +7,9 @@ type Form struct {
 	URL string // POST
 	// Multipart is for forms with an upload.
 	Multipart bool
-	// Error is about the whole form.
-	Error string
+	// Error is about the whole form; Current is where what is stored now can be seen beside it.
+	Error   string
+	Current string
 	// Seen is when the thing had last been changed as the form was drawn, so that a newer version is not overwritten.
 	Seen string
 }

@@ -82,6 +82,8 @@ type Row struct {
 	Error string          // about the row
 	// Focus puts the focus on the first field of the row, because it is new.
 	Focus bool
+	// Number is what the row had in the form that it was read from.
+	Number int
 }
 
 // Cell is what one field of a row holds.
@@ -182,7 +184,7 @@ func (r *Rows) Read(form url.Values) {
 	slices.Sort(numbers)
 	r.Rows = nil
 	for _, n := range numbers[:min(len(numbers), maxRows)] {
-		row := Row{Cells: map[string]Cell{}}
+		row := Row{Cells: map[string]Cell{}, Number: n}
 		for _, c := range r.Columns {
 			name := r.Field(n, c.Name)
 			cell := Cell{Kept: form.Get(name + ".kept")}
