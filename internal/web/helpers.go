@@ -229,3 +229,6 @@ func projectLabel(p views.SharedProject) string {
 	}
 	return p.Name
 }
+
+// shortCommit is as much of a commit's hash as people read.
+func shortCommit(hash string) string { return hash[:min(len(hash), 10)] }

@@ -133,7 +133,9 @@ func unplaced(fields []fault.Field) []fault.Field {
 	return out
 }
 
-func sharedFlash(name string, with []string) string { return name + " is now " + sharedWords(with) + "." }
+func sharedFlash(name string, with []string) string {
+	return name + " is now " + sharedWords(with) + "."
+}
 
 // sharedWords says with whom a thing is shared.
 func sharedWords(with []string) string {
