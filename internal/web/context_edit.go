@@ -23,12 +23,12 @@ func contextRows() (env, files, variables views.Rows) {
 	description := views.Column{Name: "description", Label: "Description", Kind: views.CellText}
 	env = views.Rows{
 		Name: "env", Item: "environment variable", Empty: "No environment variables yet.",
-		Columns: []views.Column{{Name: "key", Label: "Key", Kind: views.CellText, Mono: true, Placeholder: "AWS_REGION"}, value, sensitive, description},
+		Columns: []views.Column{{Name: "key", Label: "Key", Kind: views.CellText, Size: views.SizeWide, Mono: true, Placeholder: "AWS_REGION"}, value, description, sensitive},
 	}
 	files = views.Rows{
 		Name: "files", Item: "file", Empty: "No files yet.",
 		Columns: []views.Column{
-			{Name: "mountPath", Label: "Mount path", Kind: views.CellText, Mono: true, Placeholder: "~/.aws/config"}, sensitive, description,
+			{Name: "mountPath", Label: "Mount path", Kind: views.CellText, Mono: true, Placeholder: "~/.aws/config"}, description, sensitive,
 			{Name: "content", Label: "Content", Kind: views.CellLong, Size: views.SizeFull, Secret: "sensitive"},
 			{Name: "upload", Label: "Or upload a file", Kind: views.CellFile, Size: views.SizeFull},
 		},
@@ -38,7 +38,7 @@ func contextRows() (env, files, variables views.Rows) {
 		Columns: []views.Column{
 			{Name: "name", Label: "Name", Kind: views.CellText, Mono: true, Placeholder: "region"},
 			{Name: "valueType", Label: "Type", Kind: views.CellSelect, Size: views.SizeNarrow, Options: literalTypes(), Initial: "text"},
-			value, sensitive, description,
+			value, description, sensitive,
 		},
 	}
 	return env, files, variables

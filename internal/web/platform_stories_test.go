@@ -15,7 +15,7 @@ func envRows() views.Rows {
 		Name: "env", Item: "environment variable", Empty: "No environment variables yet.",
 		Columns: []views.Column{
 			{Name: "key", Label: "Key", Kind: views.CellText, Mono: true}, {Name: "value", Label: "Value", Kind: views.CellLong, Size: views.SizeWide, Secret: "sensitive"},
-			{Name: "sensitive", Label: "Sensitive", Kind: views.CellCheck}, {Name: "description", Label: "Description", Kind: views.CellText},
+			{Name: "description", Label: "Description", Kind: views.CellText}, {Name: "sensitive", Label: "Sensitive", Kind: views.CellCheck},
 		},
 		Rows: []views.Row{
 			{Cells: views.Cells("key", "AWS_REGION", "value", "us-west-2", "sensitive", "false", "description", "Where everything runs")},
@@ -29,8 +29,7 @@ func fileRows() views.Rows {
 	return views.Rows{
 		Name: "files", Item: "file", Empty: "No files yet.",
 		Columns: []views.Column{
-			{Name: "mountPath", Label: "Mount path", Kind: views.CellText, Mono: true, Placeholder: "~/.aws/config"}, {Name: "sensitive", Label: "Sensitive", Kind: views.CellCheck},
-			{Name: "description", Label: "Description", Kind: views.CellText}, {Name: "content", Label: "Content", Kind: views.CellLong, Size: views.SizeFull, Secret: "sensitive"},
+			{Name: "mountPath", Label: "Mount path", Kind: views.CellText, Mono: true, Placeholder: "~/.aws/config"}, {Name: "description", Label: "Description", Kind: views.CellText}, {Name: "sensitive", Label: "Sensitive", Kind: views.CellCheck}, {Name: "content", Label: "Content", Kind: views.CellLong, Size: views.SizeFull, Secret: "sensitive"},
 			{Name: "upload", Label: "Or upload a file", Kind: views.CellFile, Size: views.SizeFull},
 		},
 		Rows: []views.Row{{Cells: views.Cells("mountPath", "certs/ca.pem", "content", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", "sensitive", "false")}},
@@ -40,7 +39,7 @@ func fileRows() views.Rows {
 // overrideRows have a part that is folded away, as the variables of a template do.
 func overrideRows() views.Rows {
 	r := envRows()
-	r.Name, r.Item = "variables", "input variable"
+	r.Name, r.Item, r.Empty = "variables", "input variable", "No input variables yet."
 	r.Columns[0] = views.Column{Name: "name", Label: "Name", Kind: views.CellText, Mono: true}
 	r.Columns = append(r.Columns, views.Column{Name: "rule", Label: "May be changed", Kind: views.CellSelect, Options: []views.Option{{Value: "allowed", Label: "Allowed"}, {Value: "notallowed", Label: "Not allowed"}}, More: true})
 	r.Rows = []views.Row{{Cells: views.Cells("name", "region", "value", "us-west-2", "sensitive", "false"), Focus: true}}

@@ -19,8 +19,8 @@ func staticRows() views.Rows {
 			{Name: "name", Label: "Name", Kind: views.CellText, Mono: true, Placeholder: "vpc_id"},
 			{Name: "valueType", Label: "Type", Kind: views.CellSelect, Size: views.SizeNarrow, Options: literalTypes(), Initial: "text"},
 			{Name: "value", Label: "Value", Kind: views.CellLong, Size: views.SizeWide, Secret: "sensitive"},
-			{Name: "sensitive", Label: "Sensitive", Kind: views.CellCheck},
 			{Name: "description", Label: "Description", Kind: views.CellText},
+			{Name: "sensitive", Label: "Sensitive", Kind: views.CellCheck},
 		},
 	}
 }
