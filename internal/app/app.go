@@ -31,6 +31,7 @@ import (
 	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template"
 	"github.com/berthdev/berth/internal/template/bundle"
+	"github.com/berthdev/berth/internal/template/vendor"
 	"github.com/berthdev/berth/internal/tofu"
 )
 
@@ -110,10 +111,21 @@ func (a *App) newServices(ctx context.Context) error {
 	a.projects = project.New(project.Deps{DB: a.db, Audit: a.audit, Identity: a.identity})
 	a.contexts = configcontext.New(configcontext.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Projects: a.projects})
 	a.statics = staticresource.New(staticresource.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring})
-	a.repositories = repository.New(repository.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring})
 	var err error
+	if a.tools, err = tofu.NewManager(a.cfg.Toolchain); err != nil {
+		return fmt.Errorf("preparing the toolchain: %w", err)
+	}
+	a.repositories = repository.New(repository.Deps{
+		DB: a.db, Audit: a.audit, Keyring: a.keyring, AllowFile: a.cfg.AllowLocalGit, TempDir: a.dir("tool"),
+	})
 	a.bundles = bundle.NewStore(a.blobs, a.dir("bundles"))
-	a.templates, err = template.New(template.Deps{DB: a.db, Audit: a.audit, Contexts: a.contexts, Bundles: a.bundles, Projects: a.projects})
+	a.templates, err = template.New(template.Deps{
+		DB: a.db, Audit: a.audit, Contexts: a.contexts, Bundles: a.bundles, Projects: a.projects, Keyring: a.keyring,
+		Repositories: a.repositories, Vendor: vendor.New(a.tools, vendor.Options{
+			Dir: a.dir("vendor"), Hide: []string{a.cfg.DataDir, a.cfg.KeyFile}, Env: wayOut(),
+		}),
+		AllowFileGit: a.cfg.AllowLocalGit, EnvironmentUsers: environment.TemplateUsers,
+	})
 	if err != nil {
 		return fmt.Errorf("starting the template service: %w", err)
 	}
@@ -123,9 +135,6 @@ func (a *App) newServices(ctx context.Context) error {
 // newRunning builds what carries out runs on this machine.
 func (a *App) newRunning(context.Context) error {
 	var err error
-	if a.tools, err = tofu.NewManager(a.cfg.Toolchain); err != nil {
-		return fmt.Errorf("preparing the toolchain: %w", err)
-	}
 	a.runner, err = runner.New(runner.Config{
 		Dir: a.dir("steps"), LockDir: a.dir("locks"), CacheDir: a.dir("warm"), Logger: a.cfg.Logger,
 		Hide: []string{a.cfg.DataDir, a.cfg.KeyFile}, Expose: exposed(a.cfg.Toolchain),

@@ -86,16 +86,15 @@ func (c *Checkout) Close() error { return c.close() }
 
 // Limits bounds what a repository may cost.
 type Limits struct {
-	PackBytes  int64         // what the server sends, compressed
-	TreeBytes  int64         // the files of the commit together
-	TreeFiles  int           // files and folders of the commit
-	Timeout    time.Duration // of one fetch or test
-	References int           // branches and tags that a server may have
+	PackBytes int64         // what the server sends, compressed
+	TreeBytes int64         // the files of the commit together
+	TreeFiles int           // files and folders of the commit
+	Timeout   time.Duration // of one fetch or test
 }
 
 // DefaultLimits returns the limits that a server uses.
 func DefaultLimits() Limits {
-	return Limits{PackBytes: 200 << 20, TreeBytes: 200 << 20, TreeFiles: 50_000, Timeout: 2 * time.Minute, References: 200_000}
+	return Limits{PackBytes: 200 << 20, TreeBytes: 200 << 20, TreeFiles: 50_000, Timeout: 2 * time.Minute}
 }
 
 // Faults of this package.
@@ -113,5 +112,6 @@ var (
 	ErrEmpty       = fault.New(fault.Invalid, "repository_empty", "The repository is empty.")
 	ErrTooLarge    = fault.New(fault.Invalid, "repository_too_large", "The repository is too large.")
 	ErrRevision    = fault.New(fault.Invalid, "revision_not_found", "The repository has no such branch, tag or commit.")
+	ErrUnsafe      = fault.New(fault.Invalid, "repository_unsafe", "The repository holds a file that leads out of it.")
 	ErrSubmodule   = fault.New(fault.Invalid, "repository_submodule", "The path lies in a submodule, which is not followed.")
 )

@@ -45,13 +45,13 @@ func New(deps Deps) *Service {
 
 const objectKind = "repository"
 
-func object(name string) audit.Object { return audit.Object{Kind: objectKind, Name: name} }
+func auditObject(name string) audit.Object { return audit.Object{Kind: objectKind, Name: name} }
 
 // Set creates the repository of that name in a project (empty: in the
 // organisation), or makes an existing one into what in says. The second result is
 // true when it is new. Nothing is connected to; see TestInput.
 func (s *Service) Set(ctx context.Context, projectID, name string, in Input) (Repository, bool, error) {
-	if err := s.audit.Authorize(ctx, authz.RepositoryWrite, projectID, object(name)); err != nil {
+	if err := s.audit.Authorize(ctx, authz.RepositoryWrite, projectID, auditObject(name)); err != nil {
 		return Repository{}, false, err
 	}
 	var out row
@@ -103,7 +103,7 @@ func (s *Service) Set(ctx context.Context, projectID, name string, in Input) (Re
 
 // Get returns a project's own repository of the name, else the organisation's.
 func (s *Service) Get(ctx context.Context, projectID, name string) (Repository, error) {
-	if err := s.audit.Authorize(ctx, authz.RepositoryRead, projectID, object(name)); err != nil {
+	if err := s.audit.Authorize(ctx, authz.RepositoryRead, projectID, auditObject(name)); err != nil {
 		return Repository{}, err
 	}
 	r, err := s.find(ctx, projectID, name)
@@ -147,7 +147,7 @@ func (s *Service) List(ctx context.Context, projectID string) ([]Repository, err
 // Delete removes a repository that the project itself owns. Published templates
 // do not need it any more: their code lies in their bundles.
 func (s *Service) Delete(ctx context.Context, projectID, name string) error {
-	if err := s.audit.Authorize(ctx, authz.RepositoryWrite, projectID, object(name)); err != nil {
+	if err := s.audit.Authorize(ctx, authz.RepositoryWrite, projectID, auditObject(name)); err != nil {
 		return err
 	}
 	return s.db.Tx(ctx, func(tx *db.Tx) error {

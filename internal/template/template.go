@@ -116,6 +116,10 @@ type Variable struct {
 	Value     *string    `json:"value,omitempty"`
 	Options   Options    `json:"options,omitzero"`
 	Selectors []Selector `json:"selectors,omitempty"`
+	// HasValue says that there is a value which is not shown, for it is sensitive.
+	HasValue bool `json:"hasValue,omitempty"`
+	// Sealed is that value as it is stored; it is never set outside this package.
+	Sealed []byte `json:"sealed,omitempty"`
 }
 
 // Value is an input of an environment, as a developer gives it. The text of a
@@ -144,11 +148,18 @@ type BundleRef struct {
 	Digest string `json:"digest"`
 	Dir    string `json:"dir"`
 	Source string `json:"source,omitempty"`
+	// Folder is the module's folder in the source as it was packed; Dir that in the
+	// bundle.
+	Folder string `json:"folder,omitempty"`
+	// Incomplete says that modules or providers could not be fetched, so that the
+	// source is read again before the version becomes active.
+	Incomplete bool `json:"incomplete,omitempty"`
 }
 
 // Source is where the code of a resource template version comes from: a folder of
 // a repository, or of an uploaded archive (Upload is its digest). Commit is filled
-// in when the repository is read.
+// in when the repository is read; one that is given is what is read, whatever the
+// revision points at now.
 type Source struct {
 	Repository string `json:"repository,omitempty"`
 	Revision   string `json:"revision,omitempty"`
