@@ -23,7 +23,7 @@ func (s *server) repositoryEditor(sc scope, stored *repository.Repository) views
 		},
 		Revision:   views.Field{Label: "Default branch, tag or commit", Name: "defaultRevision", Kind: views.FieldText, Mono: true, Placeholder: "the remote's own default", Help: "Used where a template names none."},
 		Auth:       views.Field{Label: "Authentication", Name: "auth", Value: string(repository.AuthNone)},
-		Username:   views.Field{Label: "User name", Name: "username", Kind: views.FieldText, Mono: true, Help: "Leave it empty where the token is enough."},
+		Username:   views.Field{Label: "User name", Name: "username", Kind: views.FieldText, Mono: true, Help: "Leave it empty where the token is enough, or where the URL names it."},
 		Token:      views.Secret{Field: views.Field{Label: "Password or token", Name: "token"}},
 		Key:        views.Secret{Field: views.Field{Label: "Private key", Name: "key", Placeholder: "-----BEGIN OPENSSH PRIVATE KEY-----"}, Long: true},
 		Passphrase: views.Secret{Field: views.Field{Label: "Passphrase of the key", Name: "passphrase", Help: "Empty when it has none."}},
@@ -160,6 +160,7 @@ func (s *server) readRepository(v *views.RepositoryEditor, sc scope, form url.Va
 	case repository.AuthPassword:
 		in.Username, in.Secret = v.Username.Value, secrets.token
 	case repository.AuthSSH:
+		in.Username = v.Username.Value
 		in.Secret, in.Passphrase, in.KnownHosts = secrets.key, secrets.passphrase, v.KnownHosts.Value
 	case repository.AuthNone:
 	}

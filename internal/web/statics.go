@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 
@@ -87,7 +88,7 @@ func (s *server) staticPage(w http.ResponseWriter, r *http.Request) error {
 	v := views.StaticPage{Page: sc.Page, Static: staticRowOf(all[i], sc)}
 	v.Static.Owner = owners[all[i].ProjectID]
 	for _, e := range all[i].Variables {
-		v.Entries = append(v.Entries, views.StaticEntry{Name: e.Name, Type: typeLabel(e.ValueType), Value: e.Value, Description: e.Description, Sensitive: e.Sensitive})
+		v.Entries = append(v.Entries, views.StaticEntry{Name: e.Name, Type: typeLabel(cmp.Or(e.ValueType, staticresource.Text)), Value: e.Value, Description: e.Description, Sensitive: e.Sensitive})
 	}
 	return render(w, r, http.StatusOK, StaticPage(v))
 }
