@@ -13,33 +13,6 @@ import (
 	"github.com/berthdev/berth/internal/web/views"
 )
 
-// members says who holds which role in a project.
-func (s *server) members(w http.ResponseWriter, r *http.Request) error {
-	sc, err := s.inProject(w, r, views.SectionMembers, "Members")
-	if err != nil {
-		return err
-	}
-	bindings, err := s.Projects.Members(r.Context(), sc.Project.Slug)
-	if err != nil {
-		return err
-	}
-	v := views.MemberList{Page: sc.Page, Text: r.URL.Query().Get("q")}
-	at := map[string]int{}
-	for _, b := range bindings {
-		if !strings.Contains(strings.ToLower(b.Holder()), strings.ToLower(v.Text)) {
-			continue
-		}
-		i, known := at[b.Holder()]
-		if !known {
-			i = len(v.Rows)
-			at[b.Holder()] = i
-			v.Rows = append(v.Rows, views.MemberRow{Name: b.Holder(), Email: b.UserEmail, Group: b.GroupName != ""})
-		}
-		v.Rows[i].Roles = append(v.Rows[i].Roles, views.MemberRole{Role: b.Role.Name()})
-	}
-	return render(w, r, http.StatusOK, MembersPage(v))
-}
-
 const auditPerPage = 50
 
 func (s *server) auditLog(w http.ResponseWriter, r *http.Request) error {

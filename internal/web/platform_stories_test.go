@@ -73,7 +73,7 @@ func sharing(n int) *views.Sharing {
 
 func platformStories() map[string]templ.Component {
 	all := map[string]templ.Component{}
-	for _, group := range []map[string]templ.Component{contextStories(), staticStories(), repositoryStories()} {
+	for _, group := range []map[string]templ.Component{contextStories(), staticStories(), repositoryStories(), memberStories()} {
 		for name, c := range group {
 			all[name] = c
 		}
@@ -170,4 +170,22 @@ func repositoryStories() map[string]templ.Component {
 		"repository-good":    web.RepositoryEditorPage(good),
 		"repository-bad":     web.RepositoryEditorPage(bad),
 	}
+}
+
+func memberStories() map[string]templ.Component {
+	v := views.MemberList{Page: page("Members", views.SectionMembers), Rows: []views.MemberRow{
+		{Name: "developers", Group: true, Roles: []views.MemberRole{{Role: "Environment Template User", RemoveURL: "/p/demo/settings/members/rol_1/remove"}}},
+		{Name: "dana@example.com", Email: "dana@example.com", Roles: []views.MemberRole{
+			{Role: "Infrastructure Admin", RemoveURL: "/p/demo/settings/members/rol_2/remove"}, {Role: "Project Admin", RemoveURL: "/p/demo/settings/members/rol_3/remove"},
+		}},
+	}}
+	look := v
+	look.Rows = []views.MemberRow{{Name: "developers", Group: true, Roles: []views.MemberRole{{Role: "Read Only"}}}}
+	none := look
+	none.Rows, none.Text = nil, "nobody"
+	v.Add = &views.AddMember{
+		URL: "/p/demo/settings/members", Open: true, Holder: views.Field{Label: "User or group", Name: "holder", Value: "eve@example.com", Error: "There is no user with this e-mail.", Help: "The e-mail of a user, or the name of a group."},
+		Role: views.Field{Label: "Role", Name: "role", Kind: views.FieldSelect, Options: []views.Option{{Value: "read_only", Label: "Read Only"}}},
+	}
+	return map[string]templ.Component{"members": web.MembersPage(v), "members-readonly": web.MembersPage(look), "members-none": web.MembersPage(none)}
 }

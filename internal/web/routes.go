@@ -115,6 +115,8 @@ func routes() []route {
 		{post, prj + "/static-resources/{static}/delete", authz.ContextWrite, (*server).deleteStatic},
 		{post, prj + "/static-resources/{static}/share", authz.TemplateShare, (*server).shareStatic},
 		{get, prj + "/settings/members", authz.MemberRead, (*server).members},
+		{post, prj + "/settings/members", authz.MemberWrite, (*server).addMember},
+		{post, prj + "/settings/members/{binding}/remove", authz.MemberWrite, (*server).removeMember},
 		{get, prj + "/settings/repositories", authz.RepositoryRead, (*server).repositories},
 		{post, prj + "/settings/repositories", authz.RepositoryWrite, (*server).createRepository},
 		{get, prj + "/settings/repositories/new", authz.RepositoryWrite, (*server).newRepository},

@@ -421,11 +421,6 @@ func adminStories() map[string]templ.Component {
 	}
 	audit[1].Before, audit[1].After = `container_port: "8080"`, `container_port: "80"`
 	return map[string]templ.Component{
-		"members": web.MembersPage(views.MemberList{Page: page("Members", views.SectionMembers), Rows: []views.MemberRow{
-			{Name: "developers", Group: true, Members: 12, Roles: []views.MemberRole{{Role: "Environment Template User"}}},
-			{Name: "Dana Developer", Email: "developer@example.com", Roles: []views.MemberRole{{Role: "Environment Template User", Via: "through group developers"}}, LastSeen: ago(time.Minute)},
-			{Name: "", Email: "admin@example.com", Roles: []views.MemberRole{{Role: "Organisation Admin"}}, LastSeen: ago(26 * time.Hour), Disabled: true},
-		}}),
 		"audit":       web.AuditPage(views.AuditList{Page: page("Audit Log", views.SectionAudit), Rows: audit, Actions: []string{"environment.deploy"}, ExportURL: "/p/demo/settings/audit.csv", NextURL: "?after=x"}),
 		"audit-empty": web.AuditPage(views.AuditList{Page: page("Audit Log", views.SectionAudit)}),
 	}

@@ -60,32 +60,6 @@ type ToolchainPage struct {
 	State Toolchain
 }
 
-// MemberList is the page of who may do what.
-type MemberList struct {
-	Page
-	Text      string
-	Rows      []MemberRow
-	CanInvite bool
-	NextURL   string
-	PrevURL   string
-}
-
-// MemberRow is a user or a group with a role.
-type MemberRow struct {
-	Name, Email string
-	Group       bool
-	Members     int
-	Roles       []MemberRole
-	LastSeen    Moment
-	Disabled    bool
-}
-
-// MemberRole is a role and how it is held.
-type MemberRole struct {
-	Role string
-	Via  string // "through group developers", "" when held directly
-}
-
 // AuditList is the page of what was done by whom.
 type AuditList struct {
 	Page
