@@ -88,6 +88,10 @@ type Input struct {
 	Files       []File
 	Variables   []Variable
 	Sandbox     *Sandbox
+	// OnlyNew refuses to change a context that exists. IfUnchangedSince, when set, is the UpdatedAt that the caller
+	// last saw; a context changed since is left alone.
+	OnlyNew          bool
+	IfUnchangedSince time.Time
 }
 
 // Values is a context with everything in clear, for a run.
@@ -104,6 +108,7 @@ type Values struct {
 var (
 	ErrNotFound = fault.New(fault.NotFound, "context_not_found", "There is no such config context.")
 	ErrChanged  = fault.New(fault.Conflict, "context_changed", "The config context was changed by somebody else.")
+	ErrExists   = fault.New(fault.Conflict, "context_exists", "There already is a config context of this name.")
 )
 
 var (

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/berthdev/berth/internal/audit"
 	"github.com/berthdev/berth/internal/authz"
@@ -63,11 +64,17 @@ func (s *Service) Set(ctx context.Context, projectID, name string, in Input) (Co
 		if created = errors.Is(err, db.ErrNoRows); err != nil && !created {
 			return err
 		}
+		if err := check(in, name, before.Context, created); err != nil {
+			return err
+		}
 		row := contextRow{
 			Context: Context{ID: ID(db.NewID("ctx")), ProjectID: projectID, Name: name, Description: in.Description, CreatedAt: tx.Now(), UpdatedAt: tx.Now()},
 		}
 		if !created {
 			row.ID, row.CreatedAt, row.sealedSandbox = before.ID, before.CreatedAt, before.sealedSandbox
+			if !row.UpdatedAt.After(before.UpdatedAt) { // it must differ from the last one even when the clock has not moved
+				row.UpdatedAt = before.UpdatedAt.Add(time.Microsecond)
+			}
 		}
 		if err := s.save(ctx, tx, row, in, created); err != nil {
 			return err
@@ -90,6 +97,17 @@ func (s *Service) Set(ctx context.Context, projectID, name string, in Input) (Co
 		return Context{}, false, fmt.Errorf("setting config context: %w", err)
 	}
 	return out, created, nil
+}
+
+// check refuses a change that does not know what it would overwrite.
+func check(in Input, name string, before Context, isNew bool) error {
+	switch {
+	case in.OnlyNew && !isNew:
+		return ErrExists.With("There already is a config context %q in this project.", name)
+	case !in.IfUnchangedSince.IsZero() && (isNew || !before.UpdatedAt.Equal(in.IfUnchangedSince)):
+		return ErrChanged
+	}
+	return nil
 }
 
 // save writes the context and replaces its entries.
@@ -132,7 +150,7 @@ func (s *Service) seal(e entry, kept []entry) ([]byte, error) {
 	if len(e.value) == 0 {
 		i := slices.IndexFunc(kept, func(k entry) bool { return k.kind == e.kind && k.name == e.name })
 		if i < 0 {
-			return nil, fault.InvalidField(string(e.kind)+"."+e.name, "is sensitive and new, so it needs a value")
+			return nil, fault.InvalidField(e.path, fmt.Sprintf("%q is sensitive and new, so it needs a value", e.name))
 		}
 		if kept[i].sensitive {
 			return kept[i].value, nil

@@ -21,6 +21,7 @@ type contextRow struct {
 // entry is one row of a context; the value is sealed when it is sensitive.
 type entry struct {
 	contextID   ID
+	path        string // of its value in an Input
 	kind        Kind
 	name        string
 	position    int
@@ -44,14 +45,14 @@ func (e entry) variable() Variable {
 
 func entriesOf(in Input) []entry {
 	var out []entry
-	for _, e := range in.Env {
-		out = append(out, entry{kind: EnvKind, name: e.Key, value: []byte(e.Value), sensitive: e.Sensitive, description: e.Description})
+	for i, e := range in.Env {
+		out = append(out, entry{path: fmt.Sprintf("env[%d].value", i), kind: EnvKind, name: e.Key, value: []byte(e.Value), sensitive: e.Sensitive, description: e.Description})
 	}
-	for _, f := range in.Files {
-		out = append(out, entry{kind: FileKind, name: f.MountPath, value: f.Content, sensitive: f.Sensitive, description: f.Description})
+	for i, f := range in.Files {
+		out = append(out, entry{path: fmt.Sprintf("files[%d].content", i), kind: FileKind, name: f.MountPath, value: f.Content, sensitive: f.Sensitive, description: f.Description})
 	}
-	for _, v := range in.Variables {
-		out = append(out, entry{kind: VariableKind, name: v.Name, valueType: v.ValueType, value: []byte(v.Value), sensitive: v.Sensitive, description: v.Description})
+	for i, v := range in.Variables {
+		out = append(out, entry{path: fmt.Sprintf("variables[%d].value", i), kind: VariableKind, name: v.Name, valueType: v.ValueType, value: []byte(v.Value), sensitive: v.Sensitive, description: v.Description})
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/berthdev/berth/internal/audit"
 	"github.com/berthdev/berth/internal/authz"
@@ -65,11 +66,17 @@ func (s *Service) Set(ctx context.Context, projectID, name string, in Input) (St
 		if created = errors.Is(err, ErrNotFound); err != nil && !created {
 			return err
 		}
+		if err := check(in, name, before, created); err != nil {
+			return err
+		}
 		row := Static{ID: before.ID, ProjectID: projectID, Name: name, Description: in.Description, UpdatedAt: tx.Now()}
 		if created {
 			row.ID, row.CreatedAt = ID(db.NewID("static")), tx.Now()
 			err = insertStatic(ctx, tx, row)
 		} else {
+			if !row.UpdatedAt.After(before.UpdatedAt) { // it must differ from the last one even when the clock has not moved
+				row.UpdatedAt = before.UpdatedAt.Add(time.Microsecond)
+			}
 			err = updateStatic(ctx, tx, row)
 		}
 		if err != nil {
@@ -96,6 +103,17 @@ func (s *Service) Set(ctx context.Context, projectID, name string, in Input) (St
 		return Static{}, false, fmt.Errorf("setting static resource: %w", err)
 	}
 	return out, created, nil
+}
+
+// check refuses a change that does not know what it would overwrite.
+func check(in Input, name string, before Static, isNew bool) error {
+	switch {
+	case in.OnlyNew && !isNew:
+		return ErrExists.With("There already is a static resource %q in this project.", name)
+	case !in.IfUnchangedSince.IsZero() && (isNew || !before.UpdatedAt.Equal(in.IfUnchangedSince)):
+		return ErrChanged
+	}
+	return nil
 }
 
 func (s *Service) saveVariables(ctx context.Context, tx *db.Tx, id ID, variables []Variable) error {

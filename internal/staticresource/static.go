@@ -58,6 +58,10 @@ type Variable struct {
 type Input struct {
 	Description string
 	Variables   []Variable
+	// OnlyNew refuses to change a static resource that exists. IfUnchangedSince, when set, is the UpdatedAt that the
+	// caller last saw; a static resource changed since is left alone.
+	OnlyNew          bool
+	IfUnchangedSince time.Time
 }
 
 // Output is a variable as a template sees it before a run: what it is, not its
@@ -78,6 +82,7 @@ type Value struct {
 var (
 	ErrNotFound = fault.New(fault.NotFound, "static_resource_not_found", "There is no such static resource.")
 	ErrChanged  = fault.New(fault.Conflict, "static_resource_changed", "The static resource was changed by somebody else.")
+	ErrExists   = fault.New(fault.Conflict, "static_resource_exists", "There already is a static resource of this name.")
 )
 
 var (

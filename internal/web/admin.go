@@ -10,36 +10,8 @@ import (
 	"time"
 
 	"github.com/berthdev/berth/internal/audit"
-	"github.com/berthdev/berth/internal/configcontext"
 	"github.com/berthdev/berth/internal/web/views"
 )
-
-// members says who holds which role in a project.
-func (s *server) members(w http.ResponseWriter, r *http.Request) error {
-	sc, err := s.inProject(w, r, views.SectionMembers, "Members")
-	if err != nil {
-		return err
-	}
-	bindings, err := s.Projects.Members(r.Context(), sc.Project.Slug)
-	if err != nil {
-		return err
-	}
-	v := views.MemberList{Page: sc.Page, Text: r.URL.Query().Get("q")}
-	at := map[string]int{}
-	for _, b := range bindings {
-		if !strings.Contains(strings.ToLower(b.Holder()), strings.ToLower(v.Text)) {
-			continue
-		}
-		i, known := at[b.Holder()]
-		if !known {
-			i = len(v.Rows)
-			at[b.Holder()] = i
-			v.Rows = append(v.Rows, views.MemberRow{Name: b.Holder(), Email: b.UserEmail, Group: b.GroupName != ""})
-		}
-		v.Rows[i].Roles = append(v.Rows[i].Roles, views.MemberRole{Role: b.Role.Name()})
-	}
-	return render(w, r, http.StatusOK, MembersPage(v))
-}
 
 const auditPerPage = 50
 
@@ -146,66 +118,4 @@ func safeCells(cells ...string) []string {
 		}
 	}
 	return cells
-}
-
-// contexts lists config contexts.
-func (s *server) contexts(w http.ResponseWriter, r *http.Request) error {
-	sc, err := s.inProject(w, r, views.SectionContexts, "Contexts")
-	if err != nil {
-		return err
-	}
-	all, err := s.Contexts.List(r.Context(), sc.id)
-	if err != nil {
-		return err
-	}
-	v := views.ContextList{Page: sc.Page}
-	for _, c := range all {
-		v.Rows = append(v.Rows, contextRowOf(c, sc))
-	}
-	return render(w, r, http.StatusOK, ContextsPage(v))
-}
-
-func contextRowOf(c configcontext.Context, sc scope) views.ContextRow {
-	return views.ContextRow{
-		Name: c.Name, Description: c.Description, URL: views.ProjectPath(sc.Project.Slug, "contexts", c.Name),
-		Variables: len(c.Env), Files: len(c.Files), Inputs: len(c.Variables), Sandbox: c.Sandbox != nil, Updated: views.At(c.UpdatedAt, sc.Now),
-	}
-}
-
-// contextPage shows what is in a context; the service leaves sensitive values out.
-func (s *server) contextPage(w http.ResponseWriter, r *http.Request) error {
-	name := r.PathValue("context")
-	sc, err := s.inProject(w, r, views.SectionContexts, name)
-	if err != nil {
-		return err
-	}
-	all, err := s.Contexts.List(r.Context(), sc.id) // those shared with the project, too
-	if err != nil {
-		return err
-	}
-	i := slices.IndexFunc(all, func(c configcontext.Context) bool { return c.Name == name && c.ProjectID == sc.id })
-	if i < 0 {
-		i = slices.IndexFunc(all, func(c configcontext.Context) bool { return c.Name == name })
-	}
-	if i < 0 {
-		return configcontext.ErrNotFound
-	}
-	c := all[i]
-	v := views.ContextPage{Page: sc.Page, Context: contextRowOf(c, sc), Shared: c.SharedWith}
-	add := func(kind, name, value string, sensitive bool) {
-		v.Entries = append(v.Entries, views.ContextEntry{Kind: kind, Name: name, Value: value, Sensitive: sensitive, Updated: v.Context.Updated})
-	}
-	for _, e := range c.Env {
-		add("Environment variable", e.Key, e.Value, e.Sensitive)
-	}
-	for _, e := range c.Files {
-		add("File", e.MountPath, string(e.Content), e.Sensitive)
-	}
-	for _, e := range c.Variables {
-		add("Input variable", e.Name, e.Value, e.Sensitive)
-	}
-	if c.Sandbox != nil {
-		add("Sandbox", "endpoint", c.Sandbox.Endpoint, false)
-	}
-	return render(w, r, http.StatusOK, ContextPage(v))
 }

@@ -195,3 +195,31 @@ func destroyText(objects int) string {
 	}
 	return "This deletes " + what + ". It cannot be undone. The inputs are kept, so it can be deployed again."
 }
+
+// sharedWith says with whom a thing is shared to somebody who cannot change it.
+func sharedWith(v views.Sharing) string {
+	var names []string
+	for _, p := range v.Projects {
+		if p.Shared {
+			names = append(names, projectLabel(p))
+		}
+	}
+	switch v.Mode {
+	case views.ShareAll:
+		return "It is shared with all projects."
+	case views.ShareSome:
+		return "It is shared with " + joined(names) + "."
+	case views.ShareNone:
+	}
+	return "Only this project can use it."
+}
+
+func projectLabel(p views.SharedProject) string {
+	if p.Name == "" {
+		return "a project that is gone"
+	}
+	return p.Name
+}
+
+// shortCommit is as much of a commit's hash as people read.
+func shortCommit(hash string) string { return hash[:min(len(hash), 10)] }

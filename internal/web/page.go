@@ -64,7 +64,10 @@ func (s *server) inProject(w http.ResponseWriter, r *http.Request, section views
 	out.Section = section
 	out.Project = &views.Project{Slug: p.Name, Description: p.Description, Role: roleIn(out.who, out.id)}
 	out.User.Role = out.Project.Role
-	out.Nav = views.Nav{Contexts: out.can(authz.ContextRead), Members: out.can(authz.MemberRead), Audit: out.can(authz.AuditRead)}
+	out.Nav = views.Nav{
+		Contexts: out.can(authz.ContextRead), Members: out.can(authz.MemberRead), Audit: out.can(authz.AuditRead),
+		Repositories: out.can(authz.RepositoryRead),
+	}
 	s.rememberProject(w, r, p)
 	return out, nil
 }

@@ -51,7 +51,11 @@ func (s *server) serve(rt route) http.Handler {
 }
 
 func readForm(r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
+	err := r.ParseForm()
+	if err == nil && strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+		err = r.ParseMultipartForm(maxForm)
+	}
+	if err != nil {
 		return fault.Wrap(err, fault.Invalid, "bad_form", "The form could not be read. It may be larger than %d MB.", maxForm>>20)
 	}
 	return nil

@@ -12,7 +12,10 @@ import (
 	"github.com/berthdev/berth/internal/event"
 	"github.com/berthdev/berth/internal/identity"
 	"github.com/berthdev/berth/internal/project"
+	"github.com/berthdev/berth/internal/repository"
 	"github.com/berthdev/berth/internal/run"
+	"github.com/berthdev/berth/internal/secret"
+	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template"
 	"github.com/berthdev/berth/internal/tofu"
 	"github.com/berthdev/berth/internal/web/static"
@@ -29,7 +32,11 @@ type Deps struct {
 	Runs         *run.Service
 	Events       *event.Broker
 	Tools        *tofu.Manager
-	Logger       *slog.Logger
+	Statics      *staticresource.Service
+	Repositories *repository.Service
+	// Keyring seals what was typed into a form and must not be shown, until the form is saved.
+	Keyring *secret.Keyring
+	Logger  *slog.Logger
 	// Secure says that browsers come over TLS, so that cookies must not travel without it.
 	Secure bool
 }
@@ -94,8 +101,31 @@ func routes() []route {
 		{get, prj + "/templates", authz.TemplateRead, (*server).catalog},
 		{get, prj + "/templates/{template}", authz.TemplateRead, (*server).templatePage},
 		{get, prj + "/contexts", authz.ContextRead, (*server).contexts},
+		{post, prj + "/contexts", authz.ContextWrite, (*server).createContext},
+		{get, prj + "/contexts/new", authz.ContextWrite, (*server).newContext},
 		{get, prj + "/contexts/{context}", authz.ContextRead, (*server).contextPage},
+		{post, prj + "/contexts/{context}", authz.ContextWrite, (*server).saveContext},
+		{post, prj + "/contexts/{context}/delete", authz.ContextWrite, (*server).deleteContext},
+		{post, prj + "/contexts/{context}/share", authz.TemplateShare, (*server).shareContext},
+		{get, prj + "/static-resources", authz.ContextRead, (*server).statics},
+		{post, prj + "/static-resources", authz.ContextWrite, (*server).createStatic},
+		{get, prj + "/static-resources/new", authz.ContextWrite, (*server).newStatic},
+		{get, prj + "/static-resources/{static}", authz.ContextRead, (*server).staticPage},
+		{post, prj + "/static-resources/{static}", authz.ContextWrite, (*server).saveStatic},
+		{post, prj + "/static-resources/{static}/delete", authz.ContextWrite, (*server).deleteStatic},
+		{post, prj + "/static-resources/{static}/share", authz.TemplateShare, (*server).shareStatic},
 		{get, prj + "/settings/members", authz.MemberRead, (*server).members},
+		{post, prj + "/settings/members", authz.MemberWrite, (*server).addMember},
+		{post, prj + "/settings/members/{binding}/remove", authz.MemberWrite, (*server).removeMember},
+		{get, prj + "/settings/repositories", authz.RepositoryRead, (*server).repositories},
+		{post, prj + "/settings/repositories", authz.RepositoryWrite, (*server).createRepository},
+		{get, prj + "/settings/repositories/new", authz.RepositoryWrite, (*server).newRepository},
+		{get, prj + "/settings/repositories/{repository}", authz.RepositoryRead, (*server).repositoryPage},
+		{post, prj + "/settings/repositories/{repository}", authz.RepositoryWrite, (*server).saveRepository},
+		{post, prj + "/settings/repositories/{repository}/test", authz.RepositoryRead, (*server).testRepository},
+		{post, prj + "/settings/repositories/{repository}/delete", authz.RepositoryWrite, (*server).deleteRepository},
+		{get, prj + "/settings/sharing", authz.MemberRead, (*server).projectSharing},
+		{post, prj + "/settings/sharing", authz.TemplateShare, (*server).setProjectSharing},
 		{get, prj + "/settings/audit", authz.AuditRead, (*server).auditLog},
 		{get, prj + "/settings/audit/export", authz.AuditRead, (*server).auditExport},
 

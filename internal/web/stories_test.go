@@ -22,7 +22,7 @@ func page(title string, s views.Section) views.Page {
 		Title: title, Section: s, Now: now, Project: &demo,
 		Projects: []views.Project{demo, {Slug: "payments", Description: "Payment services", Role: "Read Only", Environments: 41}},
 		User:     &views.User{Name: "Dana Developer", Email: "developer@example.com", Role: "Environment Template User"},
-		Nav:      views.Nav{Contexts: true, Members: true, Audit: true},
+		Nav:      views.Nav{Contexts: true, Members: true, Repositories: true, Audit: true},
 	}
 }
 
@@ -30,7 +30,7 @@ func page(title string, s views.Section) views.Page {
 func stories() map[string]templ.Component {
 	all := map[string]templ.Component{}
 	for _, group := range []map[string]templ.Component{
-		signInStories(), listStories(), newStories(), environmentStories(), runStories(), catalogStories(), adminStories(), errorStories(),
+		signInStories(), listStories(), newStories(), environmentStories(), runStories(), catalogStories(), adminStories(), platformStories(), errorStories(),
 	} {
 		for name, c := range group {
 			all[name] = c
@@ -427,25 +427,14 @@ func catalogStories() map[string]templ.Component {
 }
 
 func adminStories() map[string]templ.Component {
-	ctx := views.ContextRow{Name: "aws-sandbox", Description: "Credentials of the built-in sandbox", URL: "/p/demo/contexts/aws-sandbox", Variables: 3, Inputs: 1, UsedBy: 2, Sandbox: true, Updated: ago(3 * time.Hour), UpdatedBy: "admin@example.com"}
 	var audit []views.AuditRow
 	for i, a := range []string{"environment.deploy", "environment.update", "session.create", "state.read"} {
 		audit = append(audit, views.AuditRow{ID: a, At: ago(time.Duration(i*17+1) * time.Minute), Actor: "developer@example.com", Action: a, Target: "demo/ecs-1", From: "127.0.0.1", Refused: i == 3})
 	}
 	audit[1].Before, audit[1].After = `container_port: "8080"`, `container_port: "80"`
 	return map[string]templ.Component{
-		"members": web.MembersPage(views.MemberList{Page: page("Members", views.SectionMembers), Rows: []views.MemberRow{
-			{Name: "developers", Group: true, Members: 12, Roles: []views.MemberRole{{Role: "Environment Template User"}}},
-			{Name: "Dana Developer", Email: "developer@example.com", Roles: []views.MemberRole{{Role: "Environment Template User", Via: "through group developers"}}, LastSeen: ago(time.Minute)},
-			{Name: "", Email: "admin@example.com", Roles: []views.MemberRole{{Role: "Organisation Admin"}}, LastSeen: ago(26 * time.Hour), Disabled: true},
-		}}),
-		"audit":          web.AuditPage(views.AuditList{Page: page("Audit Log", views.SectionAudit), Rows: audit, Actions: []string{"environment.deploy"}, ExportURL: "/p/demo/settings/audit.csv", NextURL: "?after=x"}),
-		"audit-empty":    web.AuditPage(views.AuditList{Page: page("Audit Log", views.SectionAudit)}),
-		"contexts":       web.ContextsPage(views.ContextList{Page: page("Contexts", views.SectionContexts), Rows: []views.ContextRow{ctx}}),
-		"contexts-empty": web.ContextsPage(views.ContextList{Page: page("Contexts", views.SectionContexts)}),
-		"context": web.ContextPage(views.ContextPage{Page: page("aws-sandbox", views.SectionContexts), Context: ctx, UsedBy: []views.Link{{Label: "ecs", URL: "/p/demo/templates/ecs"}}, Entries: []views.ContextEntry{
-			{Kind: "Environment variable", Name: "AWS_REGION", Value: "us-west-2", Updated: ago(3 * time.Hour)}, {Kind: "Environment variable", Name: "AWS_SECRET_ACCESS_KEY", Sensitive: true, Updated: ago(3 * time.Hour)},
-		}}),
+		"audit":       web.AuditPage(views.AuditList{Page: page("Audit Log", views.SectionAudit), Rows: audit, Actions: []string{"environment.deploy"}, ExportURL: "/p/demo/settings/audit.csv", NextURL: "?after=x"}),
+		"audit-empty": web.AuditPage(views.AuditList{Page: page("Audit Log", views.SectionAudit)}),
 	}
 }
 

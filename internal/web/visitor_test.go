@@ -94,7 +94,7 @@ func (v *visitor) submit(button string, typed url.Values) {
 	require.Equal(v.t, 1, form.Length(), "the button %q is in a form", button)
 	values := url.Values{}
 	form.Find("input[name],select[name],textarea[name]").Each(func(_ int, field *goquery.Selection) {
-		if t := field.AttrOr("type", ""); t == "checkbox" && field.AttrOr("checked", "no") == "no" {
+		if t := field.AttrOr("type", ""); (t == "checkbox" || t == "radio") && field.AttrOr("checked", "no") == "no" {
 			return
 		}
 		value := field.AttrOr("value", "")

@@ -102,6 +102,9 @@ func settingsHome(p views.Page) string {
 	if p.Nav.Members {
 		return views.ProjectPath(p.Project.Slug, "settings", "members")
 	}
+	if p.Nav.Repositories {
+		return views.ProjectPath(p.Project.Slug, "settings", "repositories")
+	}
 	return views.ProjectPath(p.Project.Slug, "settings", "audit")
 }
 

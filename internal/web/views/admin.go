@@ -1,7 +1,5 @@
 package views
 
-import "strings"
-
 // SignIn is the page to sign in.
 type SignIn struct {
 	Page
@@ -62,32 +60,6 @@ type ToolchainPage struct {
 	State Toolchain
 }
 
-// MemberList is the page of who may do what.
-type MemberList struct {
-	Page
-	Text      string
-	Rows      []MemberRow
-	CanInvite bool
-	NextURL   string
-	PrevURL   string
-}
-
-// MemberRow is a user or a group with a role.
-type MemberRow struct {
-	Name, Email string
-	Group       bool
-	Members     int
-	Roles       []MemberRole
-	LastSeen    Moment
-	Disabled    bool
-}
-
-// MemberRole is a role and how it is held.
-type MemberRole struct {
-	Role string
-	Via  string // "through group developers", "" when held directly
-}
-
 // AuditList is the page of what was done by whom.
 type AuditList struct {
 	Page
@@ -115,44 +87,6 @@ type AuditRow struct {
 	Refused bool
 	Before  string
 	After   string
-}
-
-// ContextList is the page of config contexts.
-type ContextList struct {
-	Page
-	Rows []ContextRow
-}
-
-// ContextRow is one config context.
-type ContextRow struct {
-	Name, Description string
-	URL               string
-	Variables, Files  int
-	Inputs            int
-	UsedBy            int
-	Sandbox           bool
-	Updated           Moment
-	UpdatedBy         string
-}
-
-// ContextPage is one config context. Sensitive values are never part of it.
-type ContextPage struct {
-	Page
-	Context   ContextRow
-	Entries   []ContextEntry
-	UsedBy    []Link
-	CanEdit   bool
-	Shared    []string
-	CreatedBy string
-}
-
-// ContextEntry is one item of a config context.
-type ContextEntry struct {
-	Kind      string // Environment variable, File, Input variable
-	Name      string
-	Value     string // empty when Sensitive
-	Sensitive bool
-	Updated   Moment
 }
 
 // Catalog is the page of environment templates.
@@ -236,22 +170,4 @@ type PaletteGroup struct {
 type PaletteItem struct {
 	Label, URL, Icon, Hint string
 	Status                 Status
-}
-
-// Holds says how much a context holds, in words.
-func (c ContextRow) Holds() string {
-	var parts []string
-	if c.Variables > 0 {
-		parts = append(parts, Count(c.Variables, "environment variable", "environment variables"))
-	}
-	if c.Files > 0 {
-		parts = append(parts, Count(c.Files, "file", "files"))
-	}
-	if c.Inputs > 0 {
-		parts = append(parts, Count(c.Inputs, "input variable", "input variables"))
-	}
-	if len(parts) == 0 {
-		return "nothing yet"
-	}
-	return strings.Join(parts, ", ")
 }

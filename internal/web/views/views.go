@@ -39,6 +39,10 @@ const (
 	SectionEnvironments Section = "environments"
 	SectionTemplates    Section = "templates"
 	SectionContexts     Section = "contexts"
+	SectionStatics      Section = "statics"
+	SectionResources    Section = "resources" // resource templates
+	SectionRepositories Section = "repositories"
+	SectionSharing      Section = "sharing"
 	SectionActivity     Section = "activity"
 	SectionMembers      Section = "members"
 	SectionAudit        Section = "audit"
@@ -46,9 +50,12 @@ const (
 
 // Nav says which entries this user gets to see besides Environments, Environment Templates and Activity.
 type Nav struct {
-	Contexts bool
-	Members  bool
-	Audit    bool
+	Contexts     bool // and static resources
+	Members      bool // and sharing
+	Repositories bool
+	Audit        bool
+	// Resources is for resource templates.
+	Resources bool
 }
 
 // User is the person signed in.

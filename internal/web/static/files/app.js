@@ -97,6 +97,7 @@
     const want = e.target.dataset.confirm;
     if (want !== undefined) $("button[type=submit]", e.target.form).disabled = e.target.value !== want;
     if (e.target.id === "log-search") logFind();
+    if (e.target.dataset.narrow) for (const li of document.getElementById(e.target.dataset.narrow).children) li.hidden = !li.textContent.toLowerCase().includes(e.target.value.trim().toLowerCase());
     if (e.target.closest("[data-inputs]")) { changed = true; dirty(); }
     if (isLive(e.target)) liveSoon(e.target, "typed", 250);
     else if (e.target.getAttribute("aria-invalid") === "true" && e.target.validity.valid) showError(e.target, "");
