@@ -243,9 +243,10 @@ func (w *workspace) plugins(t *tool) string {
 	return filepath.Join(w.opts.Dir, dirPlugins)
 }
 
-func (w *workspace) writeConfig(t *tool) error {
+func (w *workspace) writeConfig(t *tool, locked bool) error {
 	c := t.providers.CLIConfig()
 	if c.PluginCacheDir = w.plugins(t); c.PluginCacheDir != "" {
+		c.TrustPluginCache = !locked // checksums.go puts right what this leaves out
 		if err := os.MkdirAll(c.PluginCacheDir, 0o700); err != nil {
 			return err
 		}
@@ -278,6 +279,9 @@ func (w *workspace) takeLock(t *tool, own []byte) ([]byte, error) {
 	}
 	if own != nil {
 		return own, nil
+	}
+	if made, err = w.completeChecksums(t, made); err != nil {
+		return nil, err
 	}
 	// A provider that Berth built has other bytes on every machine, and after every upgrade of Go. Its version is
 	// recorded, its checksum is not: it would refuse the same version built elsewhere. Such a provider meets the
