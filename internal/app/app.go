@@ -24,12 +24,14 @@ import (
 	"github.com/berthdev/berth/internal/event"
 	"github.com/berthdev/berth/internal/identity"
 	"github.com/berthdev/berth/internal/project"
+	"github.com/berthdev/berth/internal/repository"
 	"github.com/berthdev/berth/internal/run"
 	"github.com/berthdev/berth/internal/runner"
 	"github.com/berthdev/berth/internal/secret"
 	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template"
 	"github.com/berthdev/berth/internal/template/bundle"
+	"github.com/berthdev/berth/internal/template/vendor"
 	"github.com/berthdev/berth/internal/tofu"
 )
 
@@ -47,6 +49,7 @@ type App struct {
 	projects     *project.Service
 	contexts     *configcontext.Service
 	statics      *staticresource.Service
+	repositories *repository.Service
 	templates    *template.Service
 	bundles      *bundle.Store
 	runs         *run.Service
@@ -106,11 +109,22 @@ func (a *App) newServices(ctx context.Context) error {
 	a.audit = audit.New(audit.Deps{DB: a.db})
 	a.identity = identity.New(identity.Deps{DB: a.db, Audit: a.audit, Logger: log})
 	a.projects = project.New(project.Deps{DB: a.db, Audit: a.audit, Identity: a.identity})
-	a.contexts = configcontext.New(configcontext.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring})
-	a.statics = staticresource.New(staticresource.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring})
+	a.contexts = configcontext.New(configcontext.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Projects: a.projects})
+	a.statics = staticresource.New(staticresource.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Projects: a.projects})
 	var err error
+	if a.tools, err = tofu.NewManager(a.cfg.Toolchain); err != nil {
+		return fmt.Errorf("preparing the toolchain: %w", err)
+	}
+	a.repositories = repository.New(repository.Deps{
+		DB: a.db, Audit: a.audit, Keyring: a.keyring, AllowFile: a.cfg.AllowLocalGit, TempDir: a.dir("tool"),
+	})
 	a.bundles = bundle.NewStore(a.blobs, a.dir("bundles"))
-	a.templates, err = template.New(template.Deps{DB: a.db, Audit: a.audit, Contexts: a.contexts, Statics: a.statics, Bundles: a.bundles,
+	a.templates, err = template.New(template.Deps{
+		DB: a.db, Audit: a.audit, Contexts: a.contexts, Statics: a.statics, Bundles: a.bundles, Projects: a.projects, Keyring: a.keyring,
+		Repositories: a.repositories, Vendor: vendor.New(a.tools, vendor.Options{
+			Dir: a.dir("vendor"), Hide: []string{a.cfg.DataDir, a.cfg.KeyFile}, Env: wayOut(),
+		}),
+		AllowFileGit: a.cfg.AllowLocalGit, EnvironmentUsers: environment.TemplateUsers,
 		AppliedFunc: func(ctx context.Context, projectID string, names []string) (map[string]template.EnvironmentVersionID, error) {
 			return a.environments.Applied(ctx, projectID, names) // which needs the templates, and so is made after them
 		},
@@ -124,9 +138,6 @@ func (a *App) newServices(ctx context.Context) error {
 // newRunning builds what carries out runs on this machine.
 func (a *App) newRunning(context.Context) error {
 	var err error
-	if a.tools, err = tofu.NewManager(a.cfg.Toolchain); err != nil {
-		return fmt.Errorf("preparing the toolchain: %w", err)
-	}
 	a.runner, err = runner.New(runner.Config{
 		Dir: a.dir("steps"), LockDir: a.dir("locks"), CacheDir: a.dir("warm"), Logger: a.cfg.Logger,
 		Hide: []string{a.cfg.DataDir, a.cfg.KeyFile}, Expose: exposed(a.cfg.Toolchain),

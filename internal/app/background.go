@@ -194,7 +194,8 @@ func (a *App) clean(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 			_, trimErr := event.Trim(ctx, a.db, a.db.Now().Add(-keepEvents))
-			if err := errors.Join(trimErr, a.identity.Prune(ctx)); err != nil && ctx.Err() == nil {
+			_, collectErr := a.templates.Collect(ctx)
+			if err := errors.Join(trimErr, collectErr, a.identity.Prune(ctx)); err != nil && ctx.Err() == nil {
 				return err
 			}
 		}

@@ -46,6 +46,9 @@ type Config struct {
 	Toolchain tofu.Config
 	// AllowBuiltProvider lets runs with real credentials use an AWS provider that was built from source for the sandbox.
 	AllowBuiltProvider bool
+	// AllowLocalGit lets repositories be folders of this machine (file://). Whoever may change repositories can then read
+	// every git repository that the server can.
+	AllowLocalGit bool
 	// Dev is set by berth dev only.
 	Dev *DevConfig
 	// OnProgress is told how preparing the toolchain goes, OnReady that environments can be deployed; both may be nil.

@@ -40,6 +40,16 @@ func TestServicesRefuseWhoeverIsNotSignedIn(t *testing.T) {
 			"Resolve": "only the system subject gets through configcontext.Resolve, which it calls first",
 		})
 	})
+	t.Run("repository", func(t *testing.T) {
+		t.Parallel()
+		authztest.RefusesAnonymous(t, a.repositories, map[string]string{
+			"GitEnviron": "it refuses everybody but the system subject, as forbidden",
+		})
+	})
+	t.Run("project", func(t *testing.T) {
+		t.Parallel()
+		authztest.RefusesAnonymous(t, a.projects, nil)
+	})
 	t.Run("configcontext", func(t *testing.T) {
 		t.Parallel()
 		authztest.RefusesAnonymous(t, a.contexts, map[string]string{

@@ -77,6 +77,7 @@ func Start(t *testing.T, o Options) *Server {
 	cfg := app.DefaultConfig()
 	cfg.DataDir, cfg.DatabaseURL, cfg.Addr = o.DataDir, o.DatabaseURL, "127.0.0.1:0"
 	cfg.Toolchain = tofu.Config{TofuPath: o.Tofu, Providers: tofu.ProvidersFromRegistry, NoDownload: true, NoBuild: true}
+	cfg.AllowLocalGit = true
 	cfg.Logger = slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	cfg.Dev = &app.DevConfig{Password: Password, Templates: o.Templates, Say: func(string, ...any) {}}
 	ctx, stop := context.WithCancel(context.Background())

@@ -88,11 +88,19 @@ const (
 	TemplateRead       Permission = "template.read"
 	TemplateSourceRead Permission = "template.source.read"
 	TemplateWrite      Permission = "template.write"
-	TemplateShare      Permission = "template.share"
+	// TemplateShare is sharing templates and config contexts at will. A Project Admin
+	// has the delegated permission, which counts only in a project whose
+	// administrators were given it (see project.Service.SetSharingDelegated).
+	TemplateShare          Permission = "template.share"
+	TemplateShareDelegated Permission = "template.share.delegated"
 
 	// ContextRead shows names and plain values; sensitive values are never shown.
 	ContextRead  Permission = "context.read"
 	ContextWrite Permission = "context.write"
+
+	// RepositoryRead shows repositories and reads the files in them; their secrets are never shown.
+	RepositoryRead  Permission = "repository.read"
+	RepositoryWrite Permission = "repository.write"
 
 	StateRead Permission = "state.read"
 
@@ -150,10 +158,14 @@ func table() []grant {
 		{TemplateRead, "Reading the template catalog", []Role{ro, user, infra, admin, orgRO}},
 		{TemplateSourceRead, "Reading template source", []Role{infra}},
 		{TemplateWrite, "Changing templates", []Role{infra}},
-		{TemplateShare, "Sharing templates", []Role{infra}},
+		{TemplateShare, "Sharing templates", nil},
+		{TemplateShareDelegated, "Sharing templates of a project whose admins may", []Role{admin}},
 
 		{ContextRead, "Reading config contexts", []Role{infra}},
 		{ContextWrite, "Changing config contexts", []Role{infra}},
+
+		{RepositoryRead, "Reading repositories", []Role{infra, admin, orgRO}},
+		{RepositoryWrite, "Changing repositories", []Role{infra, admin}},
 
 		{StateRead, "Reading state", []Role{infra}},
 

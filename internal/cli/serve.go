@@ -65,6 +65,7 @@ func newServeCommand() *cobra.Command {
 	f.StringVar(&cfg.TLSCert, "tls-cert", "", "certificate file (PEM)")
 	f.StringVar(&cfg.TLSKey, "tls-key", "", "key file of the certificate (PEM)")
 	f.StringArrayVar(&proxies, "trusted-proxy", nil, "address or network of a proxy whose X-Forwarded-For is believed; may be repeated")
+	f.BoolVar(&cfg.AllowLocalGit, "allow-local-git", false, "let template code be read from git repositories on this machine (file://)")
 	f.BoolVar(&cfg.AllowBuiltProvider, "allow-built-provider", false, "let runs with real credentials use the AWS provider built from source for the sandbox")
 	return cmd
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/project"
 	"github.com/berthdev/berth/internal/secret"
 	"github.com/berthdev/berth/internal/sharing"
 )
@@ -22,18 +23,24 @@ type Deps struct {
 	DB      *db.DB
 	Audit   *audit.Service
 	Keyring *secret.Keyring
+	// Projects says who may share; made from the rest when nil.
+	Projects *project.Service
 }
 
 // Service keeps config contexts.
 type Service struct {
-	db    *db.DB
-	audit *audit.Service
-	keys  *secret.Keyring
+	db       *db.DB
+	audit    *audit.Service
+	keys     *secret.Keyring
+	projects *project.Service
 }
 
 // New returns the service.
 func New(deps Deps) *Service {
-	return &Service{db: deps.DB, audit: deps.Audit, keys: deps.Keyring}
+	if deps.Projects == nil {
+		deps.Projects = project.New(project.Deps{DB: deps.DB, Audit: deps.Audit})
+	}
+	return &Service{db: deps.DB, audit: deps.Audit, keys: deps.Keyring, projects: deps.Projects}
 }
 
 func object(name string) audit.Object { return audit.Object{Kind: "context", Name: name} }
@@ -203,20 +210,8 @@ func (s *Service) Delete(ctx context.Context, projectID, name string) error {
 // Share sets with which projects a context is shared: project ids, or Everyone.
 // Templates of those projects may use its values; nobody there can read them.
 func (s *Service) Share(ctx context.Context, projectID, name string, with []string) error {
-	if err := s.audit.Authorize(ctx, authz.TemplateShare, projectID, object(name)); err != nil {
+	if err := s.projects.AuthorizeShare(ctx, projectID, with, object(name)); err != nil {
 		return err
-	}
-	if slices.Contains(with, Everyone) {
-		if err := s.audit.Authorize(ctx, authz.TemplateShare, "", object(name)); err != nil {
-			return err
-		}
-	}
-	for _, p := range with {
-		if p != Everyone {
-			if err := s.audit.Authorize(ctx, authz.TemplateShare, p, object(name)); err != nil {
-				return err
-			}
-		}
 	}
 	return s.db.Tx(ctx, func(tx *db.Tx) error {
 		row, err := getByName(ctx, tx, projectID, name)
@@ -227,12 +222,16 @@ func (s *Service) Share(ctx context.Context, projectID, name string, with []stri
 		if err != nil {
 			return err
 		}
-		if err := sharing.Replace(ctx, tx, shares(), row.ID, with); err != nil {
+		want := slices.Compact(slices.Sorted(slices.Values(with)))
+		if slices.Equal(slices.Sorted(slices.Values(before.SharedWith)), want) {
+			return nil
+		}
+		if err := sharing.Replace(ctx, tx, shares(), row.ID, want); err != nil {
 			return err
 		}
 		return s.audit.Record(ctx, tx, audit.Entry{
 			Action: "context.share", ObjectKind: "context", ObjectID: string(row.ID), ObjectName: name, ProjectID: projectID,
-			Before: map[string]any{"projects": before.SharedWith}, After: map[string]any{"projects": with},
+			Before: map[string]any{"projects": before.SharedWith}, After: map[string]any{"projects": want},
 		})
 	})
 }

@@ -20,8 +20,10 @@ type Project struct {
 	ID          ID
 	Name        string
 	Description string
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	// SharingDelegated lets the project's administrators share what it owns.
+	SharingDelegated bool
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
 }
 
 // What can go wrong.

@@ -182,8 +182,9 @@ func (s *Service) Delete(ctx context.Context, name string) error {
 
 // visible is what the audit log keeps of a project.
 type visible struct {
-	Name        string `json:"name"`
-	Description string `json:"description"`
+	Name             string `json:"name"`
+	Description      string `json:"description"`
+	SharingDelegated bool   `json:"sharingDelegated"`
 }
 
 // record writes the audit entry and the event of a change.
@@ -191,10 +192,10 @@ func (s *Service) record(ctx context.Context, tx *db.Tx, action string, before, 
 	e := audit.Entry{Action: action}
 	var subject Project
 	if before != nil {
-		subject, e.Before = *before, visible{before.Name, before.Description}
+		subject, e.Before = *before, visible{before.Name, before.Description, before.SharingDelegated}
 	}
 	if after != nil {
-		subject, e.After = *after, visible{after.Name, after.Description}
+		subject, e.After = *after, visible{after.Name, after.Description, after.SharingDelegated}
 	}
 	o := object(subject)
 	e.ObjectKind, e.ObjectID, e.ObjectName, e.ProjectID = o.Kind, o.ID, o.Name, string(subject.ID)

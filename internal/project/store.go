@@ -9,17 +9,17 @@ import (
 	"github.com/berthdev/berth/internal/db"
 )
 
-const columns = "id, name, description, created_at, updated_at"
+const columns = "id, name, description, sharing_delegated, created_at, updated_at"
 
 func scanProject(s db.Scanner) (Project, error) {
 	var p Project
-	err := s.Scan(&p.ID, &p.Name, &p.Description, db.ScanTime(&p.CreatedAt), db.ScanTime(&p.UpdatedAt))
+	err := s.Scan(&p.ID, &p.Name, &p.Description, &p.SharingDelegated, db.ScanTime(&p.CreatedAt), db.ScanTime(&p.UpdatedAt))
 	return p, err
 }
 
 func insertProject(ctx context.Context, tx *db.Tx, p Project) error {
-	_, err := tx.ExecContext(ctx, "INSERT INTO projects ("+columns+") VALUES ($1, $2, $3, $4, $5)",
-		string(p.ID), p.Name, p.Description, db.Micros(p.CreatedAt), db.Micros(p.UpdatedAt))
+	_, err := tx.ExecContext(ctx, "INSERT INTO projects ("+columns+") VALUES ($1, $2, $3, $4, $5, $6)",
+		string(p.ID), p.Name, p.Description, flag(p.SharingDelegated), db.Micros(p.CreatedAt), db.Micros(p.UpdatedAt))
 	return err
 }
 
@@ -49,6 +49,18 @@ func listProjects(ctx context.Context, q db.Querier, ids []string, all bool) ([]
 func updateProject(ctx context.Context, tx *db.Tx, p Project, ifUpdatedAt time.Time) (int64, error) {
 	return db.Changed(tx.ExecContext(ctx, "UPDATE projects SET description = $2, updated_at = $3 WHERE id = $1 AND updated_at = $4",
 		string(p.ID), p.Description, db.Micros(p.UpdatedAt), db.Micros(ifUpdatedAt)))
+}
+
+func updateSharing(ctx context.Context, tx *db.Tx, p Project, ifUpdatedAt time.Time) (int64, error) {
+	return db.Changed(tx.ExecContext(ctx, "UPDATE projects SET sharing_delegated = $2, updated_at = $3 WHERE id = $1 AND updated_at = $4",
+		string(p.ID), flag(p.SharingDelegated), db.Micros(p.UpdatedAt), db.Micros(ifUpdatedAt)))
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func deleteProject(ctx context.Context, tx *db.Tx, id ID) error {

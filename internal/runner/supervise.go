@@ -36,10 +36,14 @@ type order struct {
 	Env      map[string]string
 }
 
-// MaybeSupervise turns the process into a supervisor when it was started as one, and then does not return. It must be
+// MaybeSupervise turns the process into a supervisor, or into a confined program, when it was started as one, and then
+// does not return. It must be
 // the first thing main (and TestMain) does, before flags, environment or files are looked at; it costs nothing
 // otherwise. More Finders are asked before the built-in ones.
 func MaybeSupervise(finders ...Finder) {
+	if len(os.Args) > 0 && os.Args[0] == confinedName {
+		confinedMain()
+	}
 	if len(os.Args) == 0 || os.Args[0] != supervisorName {
 		return
 	}

@@ -93,6 +93,9 @@ func (s *Service) load(ctx context.Context, projectID string, id EnvironmentVers
 	if err != nil {
 		return nil, fmt.Errorf("reading template version: %w", err)
 	}
+	if err := s.open(string(v.TemplateID), v.Spec.Variables); err != nil {
+		return nil, err
+	}
 	resources, err := s.resourcesOf(ctx, v)
 	if err != nil {
 		return nil, err
@@ -129,7 +132,7 @@ func (s *Service) resourcesOf(ctx context.Context, v *EnvironmentVersion) (map[R
 	if err != nil {
 		return nil, fmt.Errorf("reading resource templates: %w", err)
 	}
-	return resources, nil
+	return resources, s.openResources(resources)
 }
 
 func (s *Service) contextVariables(ctx context.Context, projectID string, v *EnvironmentVersion, resources map[ResourceVersionID]*ResourceVersion) ([]string, error) {

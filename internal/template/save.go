@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/berthdev/berth/internal/audit"
@@ -27,19 +30,23 @@ const (
 )
 
 // SaveInput names a version and the template around it. An empty ProjectID means
-// the organisation; an empty State means Draft.
+// the organisation; an empty State means Draft. Labels and Annotations that are
+// nil stay as they are.
 type SaveInput struct {
 	ProjectID   string
 	Name        string
 	DisplayName string
 	Description string
+	Labels      map[string]string
+	Annotations map[string]string
 	Version     string
 	State       State
 }
 
-// SaveResource creates or changes a version of a resource template, whose bundle
-// AddBundle has stored. A draft is saved with its problems; an active version
-// with errors is refused, and one that exists cannot change.
+// SaveResource creates or changes a version of a resource template. A source is
+// read first, unless the specification names a bundle, which AddBundle or Read has
+// stored. A draft is saved with its problems, even when its source could not be
+// read; an active version with errors is refused, and one that exists cannot change.
 func (s *Service) SaveResource(ctx context.Context, in SaveInput, spec ResourceSpec) (*ResourceVersion, Change, error) {
 	k := resourceKind()
 	if err := s.audit.Authorize(ctx, authz.TemplateWrite, in.ProjectID, k.object(in.Name)); err != nil {
@@ -49,11 +56,24 @@ func (s *Service) SaveResource(ctx context.Context, in SaveInput, spec ResourceS
 	if err := errors.Join(in.check(), spec.check()); err != nil {
 		return nil, "", firstFault(err)
 	}
-	module, err := s.module(ctx, spec.Bundle)
+	before, err := s.savedBefore(ctx, k, in)
 	if err != nil {
 		return nil, "", err
 	}
-	problems := s.compiler.checkResource(spec, module)
+	spec.Variables = keepValues(spec.Variables, before)
+	var module *bundle.Module
+	var problems []Problem
+	if spec.Bundle.Digest == "" {
+		spec, module, problems, err = s.sourceOf(ctx, in, spec)
+	} else {
+		module, err = s.module(ctx, in, spec.Bundle)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if spec.Bundle.Digest != "" {
+		problems = append(problems, s.compiler.checkResource(spec, module)...)
+	}
 	if in.State == Active {
 		if err := refuse(problems); err != nil {
 			return nil, "", err
@@ -63,14 +83,24 @@ func (s *Service) SaveResource(ctx context.Context, in SaveInput, spec ResourceS
 	if err != nil {
 		return nil, "", err
 	}
-	v, err := getResourceVersion(ctx, s.db, in.ProjectID, in.Name, in.Version)
+	v, err := s.resourceVersion(ctx, s.db, in.ProjectID, in.Name, in.Version)
 	if err != nil {
 		return nil, "", fmt.Errorf("reading resource template: %w", err)
 	}
+	v.Spec.Variables = withoutSecrets(v.Spec.Variables)
 	return v, change, nil
 }
 
-func (s *Service) module(ctx context.Context, ref BundleRef) (*bundle.Module, error) {
+// module returns what the code of a bundle declares: as it was found when the
+// version was saved before, since that knows what the tool said, or read anew.
+func (s *Service) module(ctx context.Context, in SaveInput, ref BundleRef) (*bundle.Module, error) {
+	old, err := getResourceVersion(ctx, s.db, in.ProjectID, in.Name, in.Version)
+	if err == nil && old.Spec.Bundle == ref {
+		return &old.Module, nil
+	}
+	if err != nil && !errors.Is(err, db.ErrNoRows) {
+		return nil, fmt.Errorf("reading resource template: %w", err)
+	}
 	fsys, closer, err := s.bundles.FS(ctx, ref.Digest)
 	if errors.Is(err, bundle.ErrNotFound) {
 		return nil, fault.InvalidField("spec.bundle", "names code that was not uploaded; upload it first")
@@ -108,10 +138,11 @@ func (s *Service) SaveEnvironment(ctx context.Context, in SaveInput, spec Enviro
 	if err != nil {
 		return nil, "", err
 	}
-	v, err := getEnvironmentVersion(ctx, s.db, in.ProjectID, in.Name, in.Version)
+	v, err := s.environmentVersion(ctx, s.db, in.ProjectID, in.Name, in.Version)
 	if err != nil {
 		return nil, "", fmt.Errorf("reading environment template: %w", err)
 	}
+	v.Spec.Variables = withoutSecrets(v.Spec.Variables)
 	return v, change, nil
 }
 
@@ -126,8 +157,12 @@ func (s *Service) CheckEnvironment(ctx context.Context, in SaveInput, spec Envir
 }
 
 func (s *Service) checkEnvironment(ctx context.Context, in SaveInput, spec EnvironmentSpec) (EnvironmentSpec, []Problem, error) {
-	spec, err := s.fixVersions(ctx, in, spec)
+	before, err := s.savedBefore(ctx, environmentKind(), in)
 	if err != nil {
+		return spec, nil, err
+	}
+	spec.Variables = keepValues(spec.Variables, before)
+	if spec, err = s.fixVersions(ctx, in, spec); err != nil {
 		return spec, nil, err
 	}
 	v := &EnvironmentVersion{Template: in.Name, ProjectID: in.ProjectID, Version: in.Version, State: in.State, Spec: spec}
@@ -210,42 +245,84 @@ func pick(keys []versionKey, projectID, name, version string) (versionKey, bool)
 func (s *Service) save(ctx context.Context, k kind, in SaveInput, v savedVersion) (Change, error) {
 	change := Unchanged
 	err := s.db.Tx(ctx, func(tx *db.Tx) error {
-		t, err := s.saveTemplate(ctx, tx, k, in)
+		t, before, err := s.saveTemplate(ctx, tx, k, in)
 		if err != nil {
 			return err
 		}
-		v.templateID, v.version, v.state, v.updatedAt = t.id, in.Version, in.state(), tx.Now()
-		if v.state == Active {
-			v.activatedAt = tx.Now()
+		var old *oldVersion
+		if change, old, err = s.saveVersion(ctx, tx, k, in, t.id, v); err != nil {
+			return err
 		}
-		old, err := getSaved(ctx, tx, k, t.id, in.Version)
-		switch {
-		case errors.Is(err, db.ErrNoRows):
-			change = Created
-			v.id, v.createdAt = db.NewID(k.idPrefix()), tx.Now()
-			err = insertVersion(ctx, tx, k, v)
-		case err != nil:
-		case sameSpec(old.specJSON, v.spec) && old.state == v.state:
-			return nil
-		case old.state != Draft:
-			return ErrFixedVersion.With("Version %q of %s %q is %s and cannot change; save the change as another version.", in.Version, k.word, in.Name, old.state)
-		default:
+		if change == Unchanged && before != nil && !before.same(t) {
 			change = Updated
-			v.id, v.createdAt = old.id, old.createdAt
-			err = updateVersion(ctx, tx, k, v)
 		}
-		if err != nil {
-			return fmt.Errorf("saving %s: %w", k.word, err)
+		if change == Unchanged {
+			return nil
 		}
 		return s.audit.Record(ctx, tx, audit.Entry{
 			Action: k.auditKind() + ".save", ObjectKind: k.auditKind(), ObjectID: t.id, ObjectName: in.Name, ProjectID: in.ProjectID,
-			After: map[string]any{"version": in.Version, "state": string(v.state), "digest": v.digest, "change": string(change)},
+			Before: beforeSaving(before, old), After: afterSaving(t, in, v, change),
 		})
 	})
 	if errors.Is(err, db.ErrUnique) {
 		return "", ErrFixedVersion.With("Somebody else saved %s %q at the same time; look at it and try again.", k.word, in.Name)
 	}
 	return change, err
+}
+
+// saveVersion writes a version, unless it is there already as it is.
+func (s *Service) saveVersion(ctx context.Context, tx *db.Tx, k kind, in SaveInput, templateID string, v savedVersion) (Change, *oldVersion, error) {
+	v.templateID, v.version, v.state, v.updatedAt = templateID, in.Version, in.state(), tx.Now()
+	if v.state == Active {
+		v.activatedAt = tx.Now()
+	}
+	sealed, err := s.sealSpec(templateID, v.spec)
+	if err != nil {
+		return "", nil, err
+	}
+	old, err := getSaved(ctx, tx, k, templateID, in.Version)
+	if errors.Is(err, db.ErrNoRows) {
+		v.id, v.createdAt, v.spec = db.NewID(k.idPrefix()), tx.Now(), sealed
+		return Created, nil, saving(k, insertVersion(ctx, tx, k, v))
+	}
+	if err != nil {
+		return "", nil, saving(k, err)
+	}
+	same, err := s.sameSpec(templateID, old.specJSON, v.spec)
+	if err != nil {
+		return "", nil, err
+	}
+	v.id, v.createdAt, v.spec = old.id, old.createdAt, sealed
+	switch {
+	case same && old.state == v.state && (v.state != Draft || sameProblems(old.problemsJSON, v.problems)):
+		return Unchanged, old, nil
+	case same && old.state == v.state:
+		return Unchanged, old, saving(k, updateProblems(ctx, tx, k, v))
+	case old.state != Draft:
+		return "", nil, ErrFixedVersion.With("Version %q of %s %q is %s and cannot change; save the change as another version.", in.Version, k.word, in.Name, old.state)
+	}
+	return Updated, old, saving(k, updateVersion(ctx, tx, k, v))
+}
+
+func saving(k kind, err error) error {
+	if err != nil {
+		return fmt.Errorf("saving %s: %w", k.word, err)
+	}
+	return nil
+}
+
+// sealSpec returns a specification as it is stored.
+func (s *Service) sealSpec(templateID string, spec any) (any, error) {
+	var err error
+	switch spec := spec.(type) {
+	case ResourceSpec:
+		spec.Variables, err = s.seal(templateID, spec.Variables)
+		return spec, err
+	case EnvironmentSpec:
+		spec.Variables, err = s.seal(templateID, spec.Variables)
+		return spec, err
+	}
+	return spec, nil
 }
 
 func (k kind) idPrefix() string {
@@ -255,50 +332,95 @@ func (k kind) idPrefix() string {
 	return "etv"
 }
 
-func (s *Service) saveTemplate(ctx context.Context, tx *db.Tx, k kind, in SaveInput) (templateRow, error) {
-	t, err := getTemplate(ctx, tx, k, in.ProjectID, in.Name)
+// saveTemplate writes the template around a version. It returns what was there
+// before, if anything.
+func (s *Service) saveTemplate(ctx context.Context, tx *db.Tx, k kind, in SaveInput) (t templateRow, before *templateRow, err error) {
+	old, err := getTemplate(ctx, tx, k, in.ProjectID, in.Name)
 	switch {
 	case errors.Is(err, db.ErrNoRows):
 		t = templateRow{
 			id: db.NewID(k.idPrefix()[:2]), projectID: in.ProjectID, name: in.Name, displayName: cmp.Or(in.DisplayName, in.Name),
-			description: in.Description, createdAt: tx.Now(), updatedAt: tx.Now(),
+			description: in.Description, labels: in.Labels, annotations: in.Annotations, createdAt: tx.Now(), updatedAt: tx.Now(),
 		}
 		err = insertTemplate(ctx, tx, k, t)
 		if errors.Is(err, db.ErrReference) {
-			return t, fault.InvalidField("project", "does not exist")
+			return t, nil, fault.InvalidField("project", "does not exist")
 		}
 	case err == nil:
 		// What is not given stays as it is.
-		name, description := cmp.Or(in.DisplayName, t.displayName), cmp.Or(in.Description, t.description)
-		if name != t.displayName || description != t.description {
-			t.displayName, t.description, t.updatedAt = name, description, tx.Now()
+		t, before = old, &old
+		t.displayName, t.description = cmp.Or(in.DisplayName, t.displayName), cmp.Or(in.Description, t.description)
+		if in.Labels != nil {
+			t.labels = in.Labels
+		}
+		if in.Annotations != nil {
+			t.annotations = in.Annotations
+		}
+		if !old.same(t) {
+			t.updatedAt = tx.Now()
 			err = updateTemplate(ctx, tx, k, t)
 		}
 	}
-	if err != nil {
-		return t, fmt.Errorf("saving %s: %w", k.word, err)
-	}
-	return t, nil
+	return t, before, saving(k, err)
+}
+
+func (t templateRow) same(o templateRow) bool {
+	return t.displayName == o.displayName && t.description == o.description && maps.Equal(t.labels, o.labels) && maps.Equal(t.annotations, o.annotations)
 }
 
 // oldVersion is what saving needs of the version that is there.
 type oldVersion struct {
-	id        string
-	state     State
-	specJSON  string
-	createdAt time.Time
+	id           string
+	state        State
+	specJSON     string
+	problemsJSON string
+	createdAt    time.Time
 }
 
-func getSaved(ctx context.Context, tx *db.Tx, k kind, templateID, version string) (oldVersion, error) {
-	return db.One(ctx, tx, func(s db.Scanner) (oldVersion, error) {
-		var v oldVersion
-		err := s.Scan(&v.id, &v.state, &v.specJSON, db.ScanTime(&v.createdAt))
+func getSaved(ctx context.Context, tx *db.Tx, k kind, templateID, version string) (*oldVersion, error) {
+	return db.One(ctx, tx, func(s db.Scanner) (*oldVersion, error) {
+		v := &oldVersion{}
+		err := s.Scan(&v.id, &v.state, &v.specJSON, &v.problemsJSON, db.ScanTime(&v.createdAt))
 		return v, err
-	}, `SELECT id, state, spec_json, created_at FROM `+k.versions+` WHERE template_id = $1 AND version = $2`, templateID, version)
+	}, `SELECT id, state, spec_json, problems_json, created_at FROM `+k.versions+` WHERE template_id = $1 AND version = $2`, templateID, version)
 }
 
-func sameSpec(stored string, spec any) bool {
-	raw, err := json.Marshal(spec)
+// sameSpec compares a stored specification with one whose values are in clear.
+func (s *Service) sameSpec(templateID, stored string, spec any) (bool, error) {
+	var old any
+	switch spec.(type) {
+	case ResourceSpec:
+		var r ResourceSpec
+		if err := json.Unmarshal([]byte(stored), &r); err != nil {
+			return false, fmt.Errorf("reading a stored template: %w", err)
+		}
+		if err := s.open(templateID, r.Variables); err != nil {
+			return false, err
+		}
+		old = r
+	case EnvironmentSpec:
+		var e EnvironmentSpec
+		if err := json.Unmarshal([]byte(stored), &e); err != nil {
+			return false, fmt.Errorf("reading a stored template: %w", err)
+		}
+		if err := s.open(templateID, e.Variables); err != nil {
+			return false, err
+		}
+		old = e
+	}
+	a, err := json.Marshal(old)
+	if err != nil {
+		return false, fmt.Errorf("writing a template: %w", err)
+	}
+	b, err := json.Marshal(spec)
+	if err != nil {
+		return false, fmt.Errorf("writing a template: %w", err)
+	}
+	return sameJSON(a, b), nil
+}
+
+func sameProblems(stored string, problems []Problem) bool {
+	raw, err := json.Marshal(list(problems))
 	return err == nil && sameJSON(json.RawMessage(stored), raw)
 }
 
@@ -339,9 +461,17 @@ func (r ResourceSpec) check() error {
 	}
 	f.Check(r.Backend.Type == BackendSystem || r.Backend.Type == BackendCustom, "spec.backend.type", "there is no backend type %q; use system or custom", r.Backend.Type)
 	f.Check(r.Backend.Type == BackendCustom || len(r.Backend.Config) == 0, "spec.backend.config", "is for the backend type custom")
+	r.Source.check(&f)
+	f.Check(!r.Source.Empty() || r.Bundle.Digest != "", "spec.source", "names no source; give a repository with a path, or an upload")
 	f.Check(r.Timeouts.Deploy >= 0 && r.Timeouts.Destroy >= 0, "spec.timeouts", "must not be negative")
 	checkRefs(&f, r.Contexts)
 	return f.Err()
+}
+
+func (s Source) check(f *fault.Fields) {
+	f.Check(s.Repository == "" || s.Upload == "", "spec.source", "names both a repository and an upload; give one of them")
+	f.Check(s.Repository != "" || s.Revision == "" && s.Commit == "", "spec.source.revision", "is for a repository; give the name of one")
+	f.Check(fs.ValidPath(cleanFolder(s.Path)) && !strings.ContainsAny(s.Path, "\\\x00"), "spec.source.path", "%q leads out of the source; give a folder inside it", s.Path)
 }
 
 func (e EnvironmentSpec) check() error {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"sync"
 
 	"github.com/berthdev/berth/internal/audit"
@@ -14,6 +13,8 @@ import (
 	"github.com/berthdev/berth/internal/configcontext"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/project"
+	"github.com/berthdev/berth/internal/secret"
 	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template/bundle"
 )
@@ -39,11 +40,29 @@ type Deps struct {
 	Contexts *configcontext.Service
 	Statics  *staticresource.Service
 	Bundles  *bundle.Store
+	// Projects says who may share; made from the rest when nil.
+	Projects *project.Service
+	// Repositories reads the sources of resource templates, and Vendor completes their
+	// code. Without the one nothing is read, without the other code stays as it is.
+	Repositories Repositories
+	Vendor       Vendor
+	// AllowFileGit lets modules be fetched from repositories of this machine, for
+	// tests.
+	AllowFileGit bool
+	// Keyring encrypts the sensitive values that templates give.
+	Keyring *secret.Keyring
+	// EnvironmentUsers tells which environments use versions of environment
+	// templates. Nobody uses any when it is nil.
+	EnvironmentUsers UsersFunc
 	// AppliedFunc tells which versions those environments of a project are deployed
 	// with that are deployed. Without it templates that use other environments are not
 	// checked against what those have. It must authorise the subject of the context.
 	AppliedFunc func(ctx context.Context, projectID string, names []string) (map[string]EnvironmentVersionID, error)
 }
+
+// UsersFunc finds the environments that use versions of environment templates,
+// whoever asks.
+type UsersFunc func(ctx context.Context, q db.Querier, versions []EnvironmentVersionID) (map[EnvironmentVersionID][]User, error)
 
 // Service keeps templates.
 type Service struct {
@@ -54,6 +73,13 @@ type Service struct {
 	bundles  *bundle.Store
 	applied  func(ctx context.Context, projectID string, names []string) (map[string]EnvironmentVersionID, error)
 	compiler *Compiler
+	projects *project.Service
+	keys     *secret.Keyring
+	users    UsersFunc
+
+	repositories Repositories
+	vendor       Vendor
+	allowFileGit bool
 
 	mu       sync.Mutex
 	compiled map[string]*Compiled
@@ -65,8 +91,13 @@ func New(deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	if deps.Projects == nil {
+		deps.Projects = project.New(project.Deps{DB: deps.DB, Audit: deps.Audit})
+	}
 	return &Service{
-		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, statics: deps.Statics, bundles: deps.Bundles, applied: deps.AppliedFunc, compiler: c, compiled: map[string]*Compiled{},
+		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, statics: deps.Statics, bundles: deps.Bundles, compiler: c, compiled: map[string]*Compiled{},
+		projects: deps.Projects, keys: deps.Keyring, repositories: deps.Repositories, vendor: deps.Vendor, allowFileGit: deps.AllowFileGit, users: deps.EnvironmentUsers,
+		applied: deps.AppliedFunc,
 	}, nil
 }
 
@@ -111,28 +142,31 @@ func (s *Service) OpenSource(ctx context.Context, projectID, name, version strin
 	return s.bundles.FS(ctx, v.Spec.Bundle.Digest)
 }
 
-// ResourceVersion returns a version of a resource template of a project.
+// ResourceVersion returns a version of a resource template of a project, without
+// the sensitive values that it gives.
 func (s *Service) ResourceVersion(ctx context.Context, projectID, name, version string) (*ResourceVersion, error) {
 	if err := s.audit.Authorize(ctx, authz.TemplateSourceRead, projectID, resourceKind().object(name)); err != nil {
 		return nil, err
 	}
-	v, err := getResourceVersion(ctx, s.db, projectID, name, version)
+	v, err := s.resourceVersion(ctx, s.db, projectID, name, version)
 	if err != nil {
 		return nil, versionNotFound(err, resourceKind(), name, version)
 	}
+	v.Spec.Variables = withoutSecrets(v.Spec.Variables)
 	return v, nil
 }
 
 // EnvironmentVersion returns a version of an environment template of a project,
-// with its whole specification, for its authors.
+// with its whole specification but sensitive values, for its authors.
 func (s *Service) EnvironmentVersion(ctx context.Context, projectID, name, version string) (*EnvironmentVersion, error) {
 	if err := s.audit.Authorize(ctx, authz.TemplateSourceRead, projectID, environmentKind().object(name)); err != nil {
 		return nil, err
 	}
-	v, err := getEnvironmentVersion(ctx, s.db, projectID, name, version)
+	v, err := s.environmentVersion(ctx, s.db, projectID, name, version)
 	if err != nil {
 		return nil, versionNotFound(err, environmentKind(), name, version)
 	}
+	v.Spec.Variables = withoutSecrets(v.Spec.Variables)
 	return v, nil
 }
 
@@ -141,57 +175,4 @@ func versionNotFound(err error, k kind, name, version string) error {
 		return withField(ErrNoVersion.With("There is no version %q of a %s %q here.", version, k.word, name), "version")
 	}
 	return fmt.Errorf("reading %s: %w", k.word, err)
-}
-
-// ShareResource sets with which projects a resource template is shared: project
-// ids, or Everyone.
-func (s *Service) ShareResource(ctx context.Context, projectID, name string, with []string) error {
-	return s.share(ctx, resourceKind(), projectID, name, with)
-}
-
-// ShareEnvironment sets with which projects an environment template is shared.
-// Its resource templates need no share of their own.
-func (s *Service) ShareEnvironment(ctx context.Context, projectID, name string, with []string) error {
-	return s.share(ctx, environmentKind(), projectID, name, with)
-}
-
-func (s *Service) share(ctx context.Context, k kind, projectID, name string, with []string) error {
-	scopes := []string{projectID}
-	for _, p := range with {
-		if p == Everyone {
-			p = ""
-		}
-		scopes = append(scopes, p)
-	}
-	for _, p := range slices.Compact(scopes) {
-		if err := s.audit.Authorize(ctx, authz.TemplateShare, p, k.object(name)); err != nil {
-			return err
-		}
-	}
-	return s.db.Tx(ctx, func(tx *db.Tx) error {
-		t, err := getTemplate(ctx, tx, k, projectID, name)
-		if errors.Is(err, db.ErrNoRows) {
-			return ErrNotFound.With("There is no %s %q here.", k.word, name)
-		}
-		if err != nil {
-			return fmt.Errorf("reading %s: %w", k.word, err)
-		}
-		before, err := listShares(ctx, tx, k, t.id)
-		if err != nil {
-			return fmt.Errorf("reading shares: %w", err)
-		}
-		want := slices.Sorted(slices.Values(with))
-		if slices.Equal(before, slices.Compact(want)) {
-			return nil
-		}
-		if err := replaceShares(ctx, tx, k, t.id, with); errors.Is(err, db.ErrReference) {
-			return fault.InvalidField("projects", "names a project that does not exist")
-		} else if err != nil {
-			return fmt.Errorf("sharing %s: %w", k.word, err)
-		}
-		return s.audit.Record(ctx, tx, audit.Entry{
-			Action: k.auditKind() + ".share", ObjectKind: k.auditKind(), ObjectID: t.id, ObjectName: name, ProjectID: projectID,
-			Before: map[string]any{"projects": before}, After: map[string]any{"projects": list(with)},
-		})
-	})
 }

@@ -30,12 +30,16 @@ func (s *Service) SetResourceState(ctx context.Context, projectID, name, version
 	if err := s.audit.Authorize(ctx, authz.TemplateWrite, projectID, k.object(name)); err != nil {
 		return err
 	}
-	v, err := getResourceVersion(ctx, s.db, projectID, name, version)
+	v, err := s.resourceVersion(ctx, s.db, projectID, name, version)
 	if err != nil {
 		return versionNotFound(err, k, name, version)
 	}
 	if v.State == Draft && state == Active {
-		_, _, err := s.SaveResource(ctx, SaveInput{ProjectID: projectID, Name: name, Version: version, State: Active}, v.Spec)
+		spec := v.Spec
+		if spec.Bundle.Incomplete && !spec.Source.Empty() {
+			spec.Bundle = BundleRef{} // what was missing may be there now
+		}
+		_, _, err := s.SaveResource(ctx, SaveInput{ProjectID: projectID, Name: name, Version: version, State: Active}, spec)
 		return err
 	}
 	return s.setState(ctx, k, projectID, name, string(v.ID), version, v.State, state)
@@ -47,7 +51,7 @@ func (s *Service) SetEnvironmentState(ctx context.Context, projectID, name, vers
 	if err := s.audit.Authorize(ctx, authz.TemplateWrite, projectID, k.object(name)); err != nil {
 		return err
 	}
-	v, err := getEnvironmentVersion(ctx, s.db, projectID, name, version)
+	v, err := s.environmentVersion(ctx, s.db, projectID, name, version)
 	if err != nil {
 		return versionNotFound(err, k, name, version)
 	}

@@ -30,7 +30,16 @@ func environmentKind() kind {
 // templateRow is a template without versions.
 type templateRow struct {
 	id, projectID, name, displayName, description string
+	labels, annotations                           map[string]string
 	createdAt, updatedAt                          time.Time
+}
+
+// labelled is never nil in JSON.
+func labelled(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
 }
 
 // visibleTo is the condition for templates t that a project ($1) owns or that
@@ -42,25 +51,26 @@ func (k kind) visibleTo() string {
 
 func scanTemplate(s db.Scanner) (templateRow, error) {
 	var t templateRow
-	err := s.Scan(&t.id, db.ScanText(&t.projectID), &t.name, &t.displayName, &t.description, db.ScanTime(&t.createdAt), db.ScanTime(&t.updatedAt))
+	err := s.Scan(&t.id, db.ScanText(&t.projectID), &t.name, &t.displayName, &t.description,
+		db.ScanJSON(&t.labels), db.ScanJSON(&t.annotations), db.ScanTime(&t.createdAt), db.ScanTime(&t.updatedAt))
 	return t, err
 }
 
 func getTemplate(ctx context.Context, q db.Querier, k kind, projectID, name string) (templateRow, error) {
-	return db.One(ctx, q, scanTemplate, `SELECT id, project_id, name, display_name, description, created_at, updated_at
+	return db.One(ctx, q, scanTemplate, `SELECT id, project_id, name, display_name, description, labels_json, annotations_json, created_at, updated_at
 		FROM `+k.templates+` WHERE COALESCE(project_id, '') = $1 AND name = $2`, projectID, name)
 }
 
 func insertTemplate(ctx context.Context, tx *db.Tx, k kind, t templateRow) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO `+k.templates+` (id, project_id, name, display_name, description, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		t.id, db.NullText(t.projectID), t.name, t.displayName, t.description, db.Micros(t.createdAt), db.Micros(t.updatedAt))
+	_, err := tx.ExecContext(ctx, `INSERT INTO `+k.templates+` (id, project_id, name, display_name, description, labels_json, annotations_json, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		t.id, db.NullText(t.projectID), t.name, t.displayName, t.description, db.JSON(labelled(t.labels)), db.JSON(labelled(t.annotations)), db.Micros(t.createdAt), db.Micros(t.updatedAt))
 	return err
 }
 
 func updateTemplate(ctx context.Context, tx *db.Tx, k kind, t templateRow) error {
-	_, err := tx.ExecContext(ctx, `UPDATE `+k.templates+` SET display_name = $2, description = $3, updated_at = $4 WHERE id = $1`,
-		t.id, t.displayName, t.description, db.Micros(t.updatedAt))
+	_, err := tx.ExecContext(ctx, `UPDATE `+k.templates+` SET display_name = $2, description = $3, labels_json = $4, annotations_json = $5, updated_at = $6 WHERE id = $1`,
+		t.id, t.displayName, t.description, db.JSON(labelled(t.labels)), db.JSON(labelled(t.annotations)), db.Micros(t.updatedAt))
 	return err
 }
 
@@ -124,6 +134,27 @@ func listResourceVersionsByID(ctx context.Context, q db.Querier, ids []ResourceV
 		out[v.ID] = v
 	}
 	return out, err
+}
+
+// listResourceVersionsBySource finds the versions of a project's own templates that
+// were made of the code with this digest, the newest first.
+func listResourceVersionsBySource(ctx context.Context, q db.Querier, projectID, digest string) ([]*ResourceVersion, error) {
+	return db.List(ctx, q, scanResourceVersion, `SELECT `+resourceVersionColumns+resourceVersionTables+
+		`WHERE COALESCE(t.project_id, '') = $1 AND v.spec_json LIKE $2 ORDER BY v.created_at DESC, v.id DESC`, projectID, `%"source":"`+digest+`"%`)
+}
+
+// getVariablesBefore reads the variables of a version, or else of the newest one,
+// as they are stored.
+func getVariablesBefore(ctx context.Context, q db.Querier, k kind, projectID, name, version string) ([]Variable, string, error) {
+	var spec struct {
+		Variables []Variable `json:"variables"`
+	}
+	var templateID string
+	err := q.QueryRowContext(ctx, `SELECT v.template_id, v.spec_json FROM `+k.versions+` v JOIN `+k.templates+` t ON t.id = v.template_id
+		WHERE COALESCE(t.project_id, '') = $1 AND t.name = $2
+		ORDER BY CASE WHEN v.version = $3 THEN 0 ELSE 1 END, v.created_at DESC, v.id DESC LIMIT 1`, projectID, name, version).
+		Scan(&templateID, db.ScanJSON(&spec))
+	return spec.Variables, templateID, err
 }
 
 // versionKey is what choosing a version needs to know of it.
@@ -218,6 +249,19 @@ func (v savedVersion) own() ([]string, []any) {
 		return []string{"digest", "module_json"}, []any{v.digest, db.JSON(v.module)}
 	}
 	return []string{"summary", "icon", "category"}, []any{v.summary, v.icon, v.category}
+}
+
+// updateProblems notes what is wrong with a version now, and what its module is, where
+// nothing else of it has changed.
+func updateProblems(ctx context.Context, tx *db.Tx, k kind, v savedVersion) error {
+	query := `UPDATE ` + k.versions + ` SET problems_json = $2 WHERE id = $1`
+	args := []any{v.id, db.JSON(list(v.problems))}
+	if v.module != nil {
+		query = `UPDATE ` + k.versions + ` SET problems_json = $2, module_json = $3 WHERE id = $1`
+		args = append(args, db.JSON(v.module))
+	}
+	_, err := tx.ExecContext(ctx, query, args...)
+	return err
 }
 
 func setVersionState(ctx context.Context, tx *db.Tx, k kind, id string, state State, activatedAt time.Time) error {

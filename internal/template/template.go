@@ -116,6 +116,10 @@ type Variable struct {
 	Value     *string    `json:"value,omitempty"`
 	Options   Options    `json:"options,omitzero"`
 	Selectors []Selector `json:"selectors,omitempty"`
+	// HasValue says that there is a value which is not shown, for it is sensitive.
+	HasValue bool `json:"hasValue,omitempty"`
+	// Sealed is that value as it is stored; it is never set outside this package.
+	Sealed []byte `json:"sealed,omitempty"`
 }
 
 // Value is an input of an environment, as a developer gives it. The text of a
@@ -136,11 +140,36 @@ type ContextRef struct {
 	Name string `json:"name"`
 }
 
-// BundleRef names the code of a resource template version.
+// BundleRef names the code of a resource template version. Source is the digest
+// of the code as it was before modules and the lock file were added to it: the
+// same source saved again is the same version. All are empty while a draft's
+// source could not be read.
 type BundleRef struct {
 	Digest string `json:"digest"`
 	Dir    string `json:"dir"`
+	Source string `json:"source,omitempty"`
+	// Folder is the module's folder in the source as it was packed; Dir that in the
+	// bundle.
+	Folder string `json:"folder,omitempty"`
+	// Incomplete says that modules or providers could not be fetched, so that the
+	// source is read again before the version becomes active.
+	Incomplete bool `json:"incomplete,omitempty"`
 }
+
+// Source is where the code of a resource template version comes from: a folder of
+// a repository, or of an uploaded archive (Upload is its digest). Commit is filled
+// in when the repository is read; one that is given is what is read, whatever the
+// revision points at now.
+type Source struct {
+	Repository string `json:"repository,omitempty"`
+	Revision   string `json:"revision,omitempty"`
+	Path       string `json:"path,omitempty"`
+	Commit     string `json:"commit,omitempty"`
+	Upload     string `json:"upload,omitempty"`
+}
+
+// Empty reports whether no source is named.
+func (s Source) Empty() bool { return s.Repository == "" && s.Upload == "" }
 
 // Provider is the program to use, with an optional version constraint.
 type Provider struct {
@@ -163,6 +192,7 @@ type Timeouts struct {
 // ResourceSpec is the content of a resource template version.
 type ResourceSpec struct {
 	Provider  Provider     `json:"provider"`
+	Source    Source       `json:"source,omitzero"`
 	Bundle    BundleRef    `json:"bundle"`
 	Backend   Backend      `json:"backend"`
 	Variables []Variable   `json:"variables,omitempty"`

@@ -2,11 +2,16 @@ package tofu
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // CLIConfig is the configuration file of tofu and terraform, the one TF_CLI_CONFIG_FILE names. The zero value is a
@@ -47,6 +52,63 @@ provider_installation {
 }
 `, quote(c.Mirror), providers, providers)
 	return b.Bytes()
+}
+
+// ReadCLIConfig reads the mirror back out of a file that WriteFile made. A file of another kind has none, as far as Berth
+// is concerned.
+func ReadCLIConfig(path string) (CLIConfig, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return CLIConfig{}, fmt.Errorf("reading tofu configuration: %w", err)
+	}
+	// The language is an older one, in which "${" stands for itself.
+	escaped := bytes.ReplaceAll(bytes.ReplaceAll(src, []byte("${"), []byte("$${")), []byte("%{"), []byte("%%{"))
+	parsed, diags := hclsyntax.ParseConfig(escaped, path, hcl.InitialPos)
+	if diags.HasErrors() {
+		return CLIConfig{}, fmt.Errorf("reading tofu configuration: %w", diags)
+	}
+	body, ok := parsed.Body.(*hclsyntax.Body)
+	if !ok {
+		return CLIConfig{}, errors.New("reading tofu configuration: it is of an unknown form")
+	}
+	var c CLIConfig
+	c.PluginCacheDir = strings.Join(configTexts(body, "plugin_cache_dir"), "")
+	for _, installation := range body.Blocks {
+		if installation.Type != "provider_installation" {
+			continue
+		}
+		for _, method := range installation.Body.Blocks {
+			if method.Type == "filesystem_mirror" {
+				c.Mirror = strings.Join(configTexts(method.Body, "path"), "")
+				c.MirrorProviders = configTexts(method.Body, "include")
+			}
+		}
+	}
+	return c, nil
+}
+
+// configTexts are the texts of an attribute, which is one text or a list of them.
+func configTexts(body *hclsyntax.Body, name string) []string {
+	a := body.Attributes[name]
+	if a == nil {
+		return nil
+	}
+	v, diags := a.Expr.Value(nil)
+	if diags.HasErrors() || v.IsNull() || !v.IsWhollyKnown() {
+		return nil
+	}
+	if v.Type() == cty.String {
+		return []string{v.AsString()}
+	}
+	var out []string
+	if v.CanIterateElements() {
+		for _, e := range v.AsValueSlice() {
+			if e.Type() == cty.String && !e.IsNull() {
+				out = append(out, e.AsString())
+			}
+		}
+	}
+	return out
 }
 
 // WriteFile writes the file, in one step and readable by its owner alone.

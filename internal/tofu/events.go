@@ -137,6 +137,21 @@ func (e Event) checked() Event {
 	return e
 }
 
+// ParseValidation reads what validate -json prints.
+func ParseValidation(out []byte) ([]Diagnostic, error) {
+	var result struct {
+		Format      string       `json:"format_version"`
+		Diagnostics []Diagnostic `json:"diagnostics"`
+	}
+	if err := json.Unmarshal(bytes.TrimSpace(out), &result); err != nil {
+		return nil, fmt.Errorf("reading the result of validate: %w", err)
+	}
+	if result.Format == "" {
+		return nil, fmt.Errorf("reading the result of validate: %q has no format version", clip(out))
+	}
+	return result.Diagnostics, nil
+}
+
 func clip(b []byte) []byte {
 	if len(b) > 80 {
 		return b[:80]

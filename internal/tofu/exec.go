@@ -55,6 +55,28 @@ func (d Dialect) Init(backend bool) []string {
 	return args
 }
 
+// Fetch returns the arguments that install modules and choose providers, without a backend. A lock file that must not
+// change stays as it is, and what it does not cover is an error.
+func (d Dialect) Fetch(keepLock bool) []string {
+	args := d.Init(false)
+	if d.initEvents() {
+		args = append(args, "-json")
+	}
+	if keepLock {
+		args = append(args, "-lockfile=readonly")
+	}
+	return args
+}
+
+// initEvents says whether init can print events instead of text (every OpenTofu that Berth takes, Terraform 1.9 and later).
+func (d Dialect) initEvents() bool {
+	major, minor := splitVersion(d.Version)
+	return !d.Terraform || major > 1 || minor >= 9
+}
+
+// Validate returns the arguments that check the code of an initialised directory and print the result as JSON.
+func (d Dialect) Validate() []string { return []string{"validate", "-json"} }
+
 // Apply returns the arguments of an apply that asks nobody.
 func (d Dialect) Apply(c Change) []string {
 	args := append([]string{"apply", "-input=false", "-auto-approve"}, d.events(c.Events)...)

@@ -21,10 +21,13 @@ type Script struct {
 	Sensitive []string `json:"sensitive,omitempty"`
 	// Print are lines printed before anything is applied; "${var.NAME}" is replaced by the input's text.
 	Print []string `json:"print,omitempty"`
-	// Witness is a file that gets a line per start of the program: its arguments.
+	// Witness is a file that gets a line per start of the program in a step: its arguments.
 	Witness string `json:"witness,omitempty"`
-	// InitError makes init fail with this message.
+	// InitError makes a step's init fail with this message.
 	InitError string `json:"init_error,omitempty"`
+	// FetchError makes the init that publishing runs fail with this message, and ValidateError the check of the code.
+	FetchError    string `json:"fetch_error,omitempty"`
+	ValidateError string `json:"validate_error,omitempty"`
 	// PlanError makes plan and apply fail before anything is changed.
 	PlanError string `json:"plan_error,omitempty"`
 	// Refuses makes plan, apply and destroy fail when an input has this text: name to value.

@@ -69,37 +69,61 @@ func Pack(ctx context.Context, fsys fs.FS, dir string, limits Limits) (*Bundle, 
 	if !fs.ValidPath(dir) {
 		return nil, badSource("the module folder %q leads out of the source; give a folder inside it", dir)
 	}
-	module, roots := check(fsys, dir)
+	module, roots := check(fsys, dir, false)
 	base := commonBase(roots)
 	files, err := collect(ctx, fsys, roots, limits)
 	if err != nil {
 		return nil, err
 	}
-	b := &Bundle{Dir: relative(base, dir), Module: module, Files: len(files)}
+	entries := make([]entry, 0, len(files))
+	for _, f := range files {
+		data, err := fs.ReadFile(fsys, f.name)
+		if err != nil {
+			return nil, badSource("%q cannot be read: %v", f.name, plainError(err))
+		}
+		entries = append(entries, entry{name: relative(base, f.name), mode: f.mode, data: data})
+	}
+	return seal(ctx, relative(base, dir), module, entries)
+}
+
+// seal makes the bundle of files that are in their final order.
+func seal(ctx context.Context, dir string, module *Module, entries []entry) (*Bundle, error) {
+	b := &Bundle{Dir: dir, Module: module, Files: len(entries)}
 	var plain bytes.Buffer
-	if b.Size, err = writeTar(ctx, &plain, fsys, base, files); err != nil {
+	if err := writeTar(ctx, &plain, entries); err != nil {
 		return nil, err
+	}
+	for _, e := range entries {
+		b.Size += int64(len(e.data))
 	}
 	sum := sha256.Sum256(plain.Bytes())
 	b.Digest = hex.EncodeToString(sum[:])
+	var err error
 	if b.archive, err = compress(plain.Bytes()); err != nil {
 		return nil, err
 	}
 	return b, nil
 }
 
-// Check is Inspect with the modules that are called by a local path: their
-// problems are among the result's, seen from dir.
+// Check is Inspect with the modules that are called by a local path, and those
+// that were vendored: their problems are among the result's, seen from dir.
 func Check(fsys fs.FS, dir string) *Module {
-	m, _ := check(fsys, path.Clean(dir))
+	m, _ := check(fsys, path.Clean(dir), true)
 	return m
 }
 
-func check(fsys fs.FS, dir string) (*Module, []string) {
-	m := Inspect(fsys, dir)
-	roots, problems := localModules(fsys, dir, m)
-	m.Problems = append(m.Problems, problems...)
-	return m, roots
+// check looks at vendored modules only where they are Berth's own work: a source
+// may hold left-overs of somebody's init, which are not packed.
+func check(fsys fs.FS, dir string, vendored bool) (*Module, []string) {
+	var w Walk
+	if vendored {
+		w = WalkModules(fsys, dir)
+	} else {
+		w = walkModules(fsys, dir, nil)
+	}
+	m := w.Root
+	m.Problems = append(m.Problems, w.Problems...)
+	return m, w.roots()
 }
 
 // ignored reports names that never belong into a bundle: version control,
@@ -195,32 +219,30 @@ func regular(fsys fs.FS, p string, d fs.DirEntry) (sourceFile, error) {
 	return sourceFile{name: p, size: info.Size(), mode: mode}, nil
 }
 
+// entry is a file on its way into an archive, or out of one.
+type entry struct {
+	name string
+	mode fs.FileMode
+	data []byte
+}
+
 // writeTar writes the files without anything that differs between two machines:
 // no times, no owners, two modes.
-func writeTar(ctx context.Context, w io.Writer, fsys fs.FS, base string, files []sourceFile) (int64, error) {
+func writeTar(ctx context.Context, w io.Writer, entries []entry) error {
 	tw := tar.NewWriter(w)
-	var total int64
-	for _, f := range files {
+	for _, e := range entries {
 		if err := ctx.Err(); err != nil {
-			return 0, err
+			return err
 		}
-		data, err := fs.ReadFile(fsys, f.name)
-		if err != nil {
-			return 0, badSource("%q cannot be read: %v", f.name, plainError(err))
-		}
-		total += int64(len(data))
-		h := &tar.Header{
-			Typeflag: tar.TypeReg, Name: relative(base, f.name), Size: int64(len(data)),
-			Mode: int64(f.mode), Format: tar.FormatPAX,
-		}
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: e.name, Size: int64(len(e.data)), Mode: int64(e.mode), Format: tar.FormatPAX}
 		if err := tw.WriteHeader(h); err != nil {
-			return 0, fmt.Errorf("packing %s: %w", f.name, err)
+			return fmt.Errorf("packing %s: %w", e.name, err)
 		}
-		if _, err := tw.Write(data); err != nil {
-			return 0, fmt.Errorf("packing %s: %w", f.name, err)
+		if _, err := tw.Write(e.data); err != nil {
+			return fmt.Errorf("packing %s: %w", e.name, err)
 		}
 	}
-	return total, tw.Close()
+	return tw.Close()
 }
 
 func compress(data []byte) ([]byte, error) {
@@ -230,48 +252,6 @@ func compress(data []byte) ([]byte, error) {
 	}
 	defer enc.Close()
 	return enc.EncodeAll(data, nil), nil
-}
-
-// localModules follows module calls with local paths and returns the folders
-// that the archive must hold, outermost first, the root module's among them.
-func localModules(fsys fs.FS, dir string, root *Module) ([]string, []Problem) {
-	var problems []Problem
-	inspected := map[string]*Module{dir: root}
-	queue := []string{dir}
-	for len(queue) > 0 {
-		at := queue[0]
-		queue = queue[1:]
-		for _, call := range inspected[at].Calls {
-			if !strings.HasPrefix(call.Source, "./") && !strings.HasPrefix(call.Source, "../") {
-				if call.Source != "" {
-					problems = append(problems, Problem{
-						Severity: Warning, File: path.Join(relative(dir, at), call.Pos.File), Line: call.Pos.Line,
-						Message: fmt.Sprintf("module %q comes from %s and is fetched when a run starts; copy it into the source to be independent of it", call.Name, call.Source),
-					})
-				}
-				continue
-			}
-			target := path.Join(at, call.Source)
-			place := Problem{Severity: Error, File: path.Join(relative(dir, at), call.Pos.File), Line: call.Pos.Line}
-			if !fs.ValidPath(target) {
-				place.Message = fmt.Sprintf("module %q lies outside the source (%s); give the folder that holds both as the source", call.Name, call.Source)
-				problems = append(problems, place)
-				continue
-			}
-			if inspected[target] != nil {
-				continue
-			}
-			m := Inspect(fsys, target)
-			inspected[target] = m
-			queue = append(queue, target)
-			for _, p := range m.Problems {
-				p.File = path.Join(relative(dir, target), p.File)
-				p.Message = fmt.Sprintf("in module %q: %s", call.Name, p.Message)
-				problems = append(problems, p)
-			}
-		}
-	}
-	return outermost(sortedKeys(inspected)), problems
 }
 
 // outermost drops folders that lie inside another one of the list.
@@ -298,6 +278,10 @@ func commonBase(dirs []string) string {
 	}
 	return base
 }
+
+// Relative is a path of a source seen from a folder of it; one outside of that
+// folder stays as it is.
+func Relative(base, p string) string { return relative(path.Clean(base), path.Clean(p)) }
 
 // relative is p seen from base. Both are clean and p may lie outside base.
 func relative(base, p string) string {

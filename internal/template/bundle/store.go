@@ -56,14 +56,11 @@ func validDigest(digest string) bool {
 	return err == nil && len(raw) == sha256.Size
 }
 
-// Put stores a packed bundle. Storing the same one twice is not an error.
+// Put stores a packed bundle. Storing the same one twice is not an error; one that
+// was stored long ago is written anew, so that it is not taken for unused.
 func (s *Store) Put(ctx context.Context, b *Bundle) error {
-	held, err := s.bucket.Exists(ctx, key(b.Digest))
-	if err != nil {
-		return fmt.Errorf("looking for bundle: %w", err)
-	}
-	if held {
-		return nil
+	if held, err := s.fresh(ctx, b.Digest); err != nil || held {
+		return err
 	}
 	if err := s.bucket.WriteAll(ctx, key(b.Digest), b.archive, &blob.WriterOptions{ContentType: "application/zstd"}); err != nil {
 		return fmt.Errorf("writing bundle: %w", err)
@@ -120,7 +117,7 @@ func (s *Store) Unpack(ctx context.Context, digest string) (string, error) {
 		return "", err
 	}
 	if sum := sha256.Sum256(plain); hex.EncodeToString(sum[:]) != digest {
-		return "", fault.New(fault.Internal, "bundle_damaged", "the template's archive %.12s is damaged: its content does not match its digest", digest)
+		return "", errDamaged(digest)
 	}
 	return dir, s.unpackInto(ctx, dir, plain)
 }

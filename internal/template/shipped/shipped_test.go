@@ -17,6 +17,7 @@ import (
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/dbtest"
 	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/project"
 	"github.com/berthdev/berth/internal/secret"
 	"github.com/berthdev/berth/internal/template"
 	"github.com/berthdev/berth/internal/template/bundle"
@@ -42,7 +43,10 @@ func setup(t testing.TB, d *db.DB) fixture {
 	t.Cleanup(func() { require.NoError(t, bucket.Close()) })
 	log := audit.New(audit.Deps{DB: d})
 	contexts := configcontext.New(configcontext.Deps{DB: d, Audit: log, Keyring: keys})
-	svc, err := template.New(template.Deps{DB: d, Audit: log, Contexts: contexts, Bundles: bundle.NewStore(bucket, filepath.Join(t.TempDir(), "cache"))})
+	svc, err := template.New(template.Deps{
+		DB: d, Audit: log, Contexts: contexts, Bundles: bundle.NewStore(bucket, filepath.Join(t.TempDir(), "cache")),
+		Projects: project.New(project.Deps{DB: d, Audit: log}), Keyring: keys,
+	})
 	require.NoError(t, err)
 	_, err = d.ExecContext(t.Context(), `INSERT INTO projects (id, name, description, created_at, updated_at) VALUES ('prj_demo', 'demo', '', 1, 1), ('prj_other', 'other', '', 1, 1)`)
 	require.NoError(t, err)

@@ -4,6 +4,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -43,6 +44,8 @@ type script struct {
 	Print          []string
 	Witness        string
 	InitError      string `json:"init_error"`
+	FetchError     string `json:"fetch_error"`
+	ValidateError  string `json:"validate_error"`
 	PlanError      string `json:"plan_error"`
 	Refuses        map[string]string
 	Providers      map[string]string
@@ -74,19 +77,14 @@ func main() {
 		fmt.Println("OpenTofu v1.12.6")
 		return
 	}
+	p.parse(os.Args[1:])
 	b, err := os.ReadFile("fake.json")
+	if errors.Is(err, os.ErrNotExist) && p.publishing() {
+		b, err = []byte("{}"), nil // plain code has nothing to be told
+	}
 	check(err)
 	check(json.Unmarshal(b, &p.script))
-	for _, a := range os.Args[1:] {
-		if k, v, ok := strings.Cut(a, "="); ok && strings.HasPrefix(k, "-") {
-			p.flags[k] = v
-		} else if strings.HasPrefix(a, "-") {
-			p.flags[a] = "true"
-		} else {
-			p.args = append(p.args, a)
-		}
-	}
-	if w := p.script.Witness; w != "" {
+	if w := p.script.Witness; w != "" && !p.publishing() {
 		f, err := os.OpenFile(w, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		check(err)
 		fmt.Fprintln(f, strings.Join(os.Args[1:], " "))
@@ -103,7 +101,13 @@ func main() {
 	}
 	switch p.args[0] {
 	case "init":
+		if p.publishing() {
+			p.fetch()
+			return
+		}
 		p.init()
+	case "validate":
+		p.validate()
 	case "apply":
 		p.change(true)
 	case "plan":
@@ -117,6 +121,23 @@ func main() {
 	default:
 		p.fail("unknown command " + p.args[0])
 	}
+}
+
+func (p *program) parse(args []string) {
+	for _, a := range args {
+		if k, v, ok := strings.Cut(a, "="); ok && strings.HasPrefix(k, "-") {
+			p.flags[k] = v
+		} else if strings.HasPrefix(a, "-") {
+			p.flags[a] = "true"
+		} else {
+			p.args = append(p.args, a)
+		}
+	}
+}
+
+// publishing reports whether the command is one that makes a template version, and no step.
+func (p *program) publishing() bool {
+	return len(p.args) > 0 && (p.args[0] == "validate" || p.args[0] == "init" && p.flags["-backend"] == "false")
 }
 
 func check(err error) {
@@ -164,6 +185,27 @@ func (p *program) init() {
 	}
 	check(os.MkdirAll(".terraform", 0o700))
 	check(os.WriteFile(".terraform.lock.hcl", []byte("provider \"registry.opentofu.org/hashicorp/aws\" {\n  version = \"1.0.0\"\n  hashes = [\n    \"h1:x\",\n  ]\n}\n"), 0o600))
+}
+
+// fetch is the init that fetches modules and chooses providers; the fake fetches none and needs none.
+func (p *program) fetch() {
+	if p.script.FetchError != "" {
+		p.fail(p.script.FetchError)
+	}
+	p.emit(map[string]any{"type": "log"}, "OpenTofu has been successfully initialized!")
+}
+
+func (p *program) validate() {
+	diags := []any{}
+	if p.script.ValidateError != "" {
+		diags = append(diags, map[string]any{"severity": "error", "summary": p.script.ValidateError,
+			"range": map[string]any{"filename": "main.tf", "start": map[string]any{"line": 1}}})
+	}
+	check(json.NewEncoder(os.Stdout).Encode(map[string]any{"format_version": "1.0", "valid": len(diags) == 0,
+		"error_count": len(diags), "warning_count": 0, "diagnostics": diags}))
+	if len(diags) > 0 {
+		os.Exit(1)
+	}
 }
 
 func (p *program) change(apply bool) {
