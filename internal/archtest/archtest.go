@@ -16,13 +16,13 @@ const module = "github.com/berthdev/berth"
 func ranks() [][]string {
 	return [][]string{
 		{"fault", "api"},
-		{"secret", "tofu", "awsapi"},
+		{"secret", "tofu", "awsapi", "literal"},
 		{"db", "explain"},
 		{"authz", "event"},
 		{"audit"},
-		{"identity"},
+		{"identity", "sharing"},
 		{"project"},
-		{"repository", "configcontext", "runner"},
+		{"repository", "configcontext", "staticresource", "runner"},
 		{"template"},
 		{"run"},
 		{"environment"},

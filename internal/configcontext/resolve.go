@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/berthdev/berth/internal/authz"
+	"github.com/berthdev/berth/internal/sharing"
 )
 
 // Resolve returns the contexts of those names with everything in clear, in the
@@ -103,28 +104,7 @@ func (s *Service) find(ctx context.Context, projectID, ownerID string, names []s
 	if err != nil {
 		return nil, nil, fmt.Errorf("looking up config contexts: %w", err)
 	}
-	rank := func(r contextRow) int {
-		switch r.ProjectID {
-		case projectID:
-			return 0
-		case ownerID:
-			return 1
-		}
-		return 2
-	}
-	for _, name := range names {
-		best := -1
-		for i, c := range candidates {
-			if c.Name == name && (best < 0 || rank(c) < rank(candidates[best])) {
-				best = i
-			}
-		}
-		if best < 0 {
-			missing = append(missing, name)
-			continue
-		}
-		found = append(found, candidates[best])
-	}
+	found, missing = sharing.Pick(candidates, func(r contextRow) (string, string) { return r.ProjectID, r.Name }, names, projectID, ownerID)
 	return found, missing, nil
 }
 

@@ -12,10 +12,11 @@ import (
 	"github.com/berthdev/berth/internal/fault"
 	"github.com/berthdev/berth/internal/project"
 	"github.com/berthdev/berth/internal/secret"
+	"github.com/berthdev/berth/internal/sharing"
 )
 
 // Everyone is the share with all projects.
-const Everyone = "*"
+const Everyone = sharing.Everyone
 
 // Deps is what the service needs.
 type Deps struct {
@@ -225,10 +226,8 @@ func (s *Service) Share(ctx context.Context, projectID, name string, with []stri
 		if slices.Equal(slices.Sorted(slices.Values(before.SharedWith)), want) {
 			return nil
 		}
-		if err := replaceShares(ctx, tx, row.ID, want); errors.Is(err, db.ErrReference) {
-			return fault.InvalidField("projects", "names a project that does not exist")
-		} else if err != nil {
-			return fmt.Errorf("sharing config context: %w", err)
+		if err := sharing.Replace(ctx, tx, shares(), row.ID, want); err != nil {
+			return err
 		}
 		return s.audit.Record(ctx, tx, audit.Entry{
 			Action: "context.share", ObjectKind: "context", ObjectID: string(row.ID), ObjectName: name, ProjectID: projectID,

@@ -3,10 +3,14 @@ package configcontext
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/berthdev/berth/internal/db"
+	"github.com/berthdev/berth/internal/sharing"
 )
+
+func shares() sharing.Table {
+	return sharing.Table{Name: "config_context_shares", Column: "context_id"}
+}
 
 // contextRow is a context without its entries, and its sealed key.
 type contextRow struct {
@@ -68,31 +72,16 @@ func getByName(ctx context.Context, q db.Querier, projectID, name string) (conte
 
 func listVisible(ctx context.Context, q db.Querier, projectID string) ([]contextRow, error) {
 	return db.List(ctx, q, scanContext, `SELECT `+contextColumns+` FROM config_contexts c
-		WHERE COALESCE(c.project_id, '') = $1
-		OR EXISTS (SELECT 1 FROM config_context_shares s WHERE s.context_id = c.id AND (s.project_id = $1 OR s.project_id IS NULL))
+		WHERE `+shares().Visible("c", "$1")+`
 		ORDER BY c.name, c.created_at, c.id`, projectID)
 }
 
 func listByNames(ctx context.Context, q db.Querier, projectID, ownerID string, names []string) ([]contextRow, error) {
 	args := []any{projectID, ownerID}
-	list := placeholders(&args, names)
+	list := db.In(&args, names)
 	return db.List(ctx, q, scanContext, `SELECT `+contextColumns+` FROM config_contexts c
-		WHERE c.name IN (`+list+`) AND (COALESCE(c.project_id, '') IN ($1, $2)
-		OR EXISTS (SELECT 1 FROM config_context_shares s WHERE s.context_id = c.id AND (s.project_id = $1 OR s.project_id IS NULL)))
+		WHERE c.name IN (`+list+`) AND (COALESCE(c.project_id, '') = $2 OR `+shares().Visible("c", "$1")+`)
 		ORDER BY c.created_at, c.id`, args...)
-}
-
-// placeholders appends values to args and returns the text of an IN list.
-func placeholders[T any](args *[]any, values []T) string {
-	var out strings.Builder
-	for i, v := range values {
-		*args = append(*args, v)
-		if i > 0 {
-			out.WriteString(", ")
-		}
-		fmt.Fprintf(&out, "$%d", len(*args))
-	}
-	return out.String()
 }
 
 func upsertContext(ctx context.Context, tx *db.Tx, c contextRow, isNew bool) error {
@@ -146,7 +135,7 @@ func listEntriesOf(ctx context.Context, q db.Querier, ids []ID) (map[ID][]entry,
 		return out, nil
 	}
 	var args []any
-	list := placeholders(&args, ids)
+	list := db.In(&args, ids)
 	entries, err := db.List(ctx, q, func(s db.Scanner) (entry, error) {
 		var e entry
 		var sensitive int64
@@ -159,53 +148,6 @@ func listEntriesOf(ctx context.Context, q db.Querier, ids []ID) (map[ID][]entry,
 		out[e.contextID] = append(out[e.contextID], e)
 	}
 	return out, err
-}
-
-type share struct {
-	contextID ID
-	projectID string
-}
-
-func listShares(ctx context.Context, q db.Querier, ids []ID) (map[ID][]string, error) {
-	out := map[ID][]string{}
-	if len(ids) == 0 {
-		return out, nil
-	}
-	var args []any
-	list := placeholders(&args, ids)
-	shares, err := db.List(ctx, q, func(s db.Scanner) (share, error) {
-		var r share
-		err := s.Scan(&r.contextID, db.ScanText(&r.projectID))
-		return r, err
-	}, `SELECT context_id, project_id FROM config_context_shares WHERE context_id IN (`+list+`) ORDER BY context_id, project_id`, args...)
-	for _, s := range shares {
-		if s.projectID == "" {
-			s.projectID = Everyone
-		}
-		out[s.contextID] = append(out[s.contextID], s.projectID)
-	}
-	return out, err
-}
-
-func replaceShares(ctx context.Context, tx *db.Tx, id ID, with []string) error {
-	if _, err := tx.ExecContext(ctx, `DELETE FROM config_context_shares WHERE context_id = $1`, id); err != nil {
-		return err
-	}
-	seen := map[string]bool{}
-	for _, p := range with {
-		if seen[p] {
-			continue
-		}
-		seen[p] = true
-		project := p
-		if p == Everyone {
-			project = ""
-		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO config_context_shares (context_id, project_id) VALUES ($1, $2)`, id, db.NullText(project)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // load reads one context as it may be shown.
@@ -227,14 +169,14 @@ func fill(ctx context.Context, q db.Querier, rows []contextRow) ([]Context, erro
 	if err != nil {
 		return nil, fmt.Errorf("reading config context entries: %w", err)
 	}
-	shares, err := listShares(ctx, q, ids(rows))
+	with, err := sharing.List(ctx, q, shares(), ids(rows))
 	if err != nil {
-		return nil, fmt.Errorf("reading config context shares: %w", err)
+		return nil, err
 	}
 	out := make([]Context, len(rows))
 	for i, row := range rows {
 		c := row.Context
-		c.SharedWith = shares[c.ID]
+		c.SharedWith = with[c.ID]
 		for _, e := range entries[c.ID] {
 			if e.sensitive {
 				e.value = nil

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Scanner is one row to scan: *sql.Rows or *Row.
@@ -104,3 +105,16 @@ type further struct {
 }
 
 func (f further) Scan(dest ...any) error { return f.row.Scan(append(dest, f.dest...)...) }
+
+// In appends values to args and returns the marks between the brackets of an IN.
+func In[T any](args *[]any, values []T) string {
+	var out strings.Builder
+	for i, v := range values {
+		*args = append(*args, v)
+		if i > 0 {
+			out.WriteString(", ")
+		}
+		fmt.Fprintf(&out, "$%d", len(*args))
+	}
+	return out.String()
+}

@@ -170,7 +170,12 @@ func (s *Service) checkEnvironment(ctx context.Context, in SaveInput, spec Envir
 	if err != nil {
 		return spec, nil, err
 	}
-	return spec, s.compiler.Compile(v, resources).Problems(), nil
+	around, err := s.surroundings(ctx, v)
+	if err != nil {
+		return spec, nil, err
+	}
+	around.Resources = resources
+	return spec, s.compiler.CompileIn(v, around).Problems(), nil
 }
 
 // fixVersions finds the resource template version that each resource means.
@@ -178,7 +183,9 @@ func (s *Service) fixVersions(ctx context.Context, in SaveInput, spec Environmen
 	spec.Resources = slices.Clone(spec.Resources)
 	var names []string
 	for _, r := range spec.Resources {
-		names = append(names, r.Template)
+		if r.Kind == KindResourceTemplate {
+			names = append(names, r.Template)
+		}
 	}
 	keys, err := listVersionKeys(ctx, s.db, resourceKind(), in.ProjectID, names)
 	if err != nil {
@@ -191,6 +198,9 @@ func (s *Service) fixVersions(ctx context.Context, in SaveInput, spec Environmen
 	for i := range spec.Resources {
 		r := &spec.Resources[i]
 		r.VersionID = ""
+		if r.Kind != KindResourceTemplate {
+			continue
+		}
 		if j := slices.IndexFunc(fixed, func(f Resource) bool { return f.Name == r.Name && f.Template == r.Template }); j >= 0 && r.Version == "" {
 			r.VersionID = fixed[j].VersionID
 			continue

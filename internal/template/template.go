@@ -203,19 +203,28 @@ type ResourceSpec struct {
 // ResourceKind is what a node of an environment template stands for.
 type ResourceKind string
 
-// KindResourceTemplate is the only kind so far.
-const KindResourceTemplate ResourceKind = "resourcetemplate"
+// A node is a module that a run applies, or something that exists already and only
+// gives outputs: a static resource, or another environment of the project that the
+// new environment is in.
+const (
+	KindResourceTemplate ResourceKind = "resourcetemplate"
+	KindStatic           ResourceKind = "static"
+	KindEnvironment      ResourceKind = "environment"
+)
 
-// Resource is one node of an environment template. An empty Version follows the
-// latest active one until the environment template version becomes active.
-// VersionID is set when the version is saved.
+// Resource is one node of an environment template. Template, Version and VersionID
+// are for KindResourceTemplate: an empty Version follows the latest active one until
+// the environment template version becomes active, and VersionID is set when the
+// version is saved. Static and Environment name what nodes of those kinds stand for.
 type Resource struct {
-	Name      string            `json:"name"`
-	Kind      ResourceKind      `json:"kind"`
-	Template  string            `json:"template"`
-	Version   string            `json:"version,omitempty"`
-	VersionID ResourceVersionID `json:"versionId,omitempty"`
-	DependsOn []string          `json:"dependsOn,omitempty"`
+	Name        string            `json:"name"`
+	Kind        ResourceKind      `json:"kind"`
+	Template    string            `json:"template,omitempty"`
+	Version     string            `json:"version,omitempty"`
+	VersionID   ResourceVersionID `json:"versionId,omitempty"`
+	Static      string            `json:"static,omitempty"`
+	Environment string            `json:"environment,omitempty"`
+	DependsOn   []string          `json:"dependsOn,omitempty"`
 }
 
 // ModuleInputs says what becomes of module variables no template mentions.

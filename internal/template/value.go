@@ -7,19 +7,15 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
+	"github.com/berthdev/berth/internal/literal"
 	"github.com/berthdev/berth/internal/template/bundle"
 )
 
-const (
-	maxValueLength = 256 << 10
-	maxHCLLength   = 64 << 10
-)
+const maxValueLength = 256 << 10
 
 // errNull is an input that holds no value; it counts as not given.
 var errNull = errors.New("no value")
@@ -38,22 +34,7 @@ func parseValue(vt ValueType, text string, want bundle.Constraint, kind string) 
 	if err != nil {
 		return cty.NilVal, err
 	}
-	return v, checkNumbers(v)
-}
-
-// checkNumbers refuses numbers whose plain form would be absurdly long: writing
-// 1e999999999 takes a gigabyte.
-func checkNumbers(v cty.Value) error {
-	const mostBits = 4096
-	return cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
-		if v.IsKnown() && !v.IsNull() && v.Type() == cty.Number {
-			f := v.AsBigFloat()
-			if e := f.MantExp(nil); f.IsInf() || e > mostBits || e < -mostBits {
-				return false, errors.New("must not hold a number that large or small")
-			}
-		}
-		return true, nil
-	})
+	return v, literal.CheckNumbers(v)
 }
 
 // readValue reads the text of a value without converting it.
@@ -62,15 +43,15 @@ func readValue(vt ValueType, text, kind string) (cty.Value, error) {
 	if err != nil {
 		return cty.NilVal, err
 	}
-	return v, checkNumbers(v)
+	return v, literal.CheckNumbers(v)
 }
 
 func readRaw(vt ValueType, text, kind string) (cty.Value, error) {
 	switch vt {
 	case JSON:
-		return readJSON(text)
+		return literal.JSON(text)
 	case HCL:
-		return readHCL(text)
+		return literal.HCL(text)
 	case Text, "":
 		switch kind {
 		case "number", "bool":
@@ -79,7 +60,7 @@ func readRaw(vt ValueType, text, kind string) (cty.Value, error) {
 			if strings.TrimSpace(text) == "" {
 				return cty.NilVal, fmt.Errorf("must be %s; it is empty", typeWords(kind))
 			}
-			v, err := readHCL(text)
+			v, err := literal.HCL(text)
 			if err != nil {
 				return cty.NilVal, fmt.Errorf("must be %s", typeWords(kind))
 			}
@@ -90,72 +71,6 @@ func readRaw(vt ValueType, text, kind string) (cty.Value, error) {
 		return cty.NilVal, errors.New("an expression has no value yet")
 	}
 	return cty.NilVal, fmt.Errorf("has the unknown value type %q; use text, expression, json or hcl", vt)
-}
-
-func readJSON(text string) (cty.Value, error) {
-	dec := json.NewDecoder(strings.NewReader(text))
-	var raw json.RawMessage
-	if err := dec.Decode(&raw); err != nil {
-		return cty.NilVal, errors.New(`must be valid JSON, like "text", 80, ["a","b"] or {"key":"value"}`)
-	}
-	if dec.More() {
-		return cty.NilVal, errors.New("must be one JSON value; there is more text after it")
-	}
-	ty, err := ctyjson.ImpliedType(raw)
-	if err != nil {
-		return cty.NilVal, fmt.Errorf("must be valid JSON: %w", err)
-	}
-	v, err := ctyjson.Unmarshal(raw, ty)
-	if err != nil {
-		return cty.NilVal, fmt.Errorf("must be valid JSON: %w", err)
-	}
-	return v, nil
-}
-
-// readHCL reads a literal HCL value. Functions, references, loops and
-// conditions are refused: a value must not be able to do anything.
-func readHCL(text string) (cty.Value, error) {
-	if len(text) > maxHCLLength {
-		return cty.NilVal, fmt.Errorf("must not be longer than %d kB in HCL; use JSON for more", maxHCLLength>>10)
-	}
-	if bundle.TooDeep([]byte(text)) {
-		return cty.NilVal, errors.New("is nested too deep")
-	}
-	e, diags := hclsyntax.ParseExpression([]byte(text), "value", hcl.InitialPos)
-	if diags.HasErrors() {
-		d := diags[0]
-		return cty.NilVal, fmt.Errorf("must be valid HCL: %s (line %d)", strings.TrimSuffix(d.Summary, "."), d.Subject.Start.Line)
-	}
-	if bad := firstNonLiteral(e); bad != nil {
-		return cty.NilVal, fmt.Errorf("must be a literal HCL value; functions, references and loops are not allowed (line %d)", bad.Range().Start.Line)
-	}
-	v, diags := e.Value(nil)
-	if diags.HasErrors() {
-		return cty.NilVal, fmt.Errorf("must be valid HCL: %s", strings.TrimSuffix(diags[0].Summary, "."))
-	}
-	return v, nil
-}
-
-func firstNonLiteral(e hclsyntax.Expression) hclsyntax.Node {
-	var bad hclsyntax.Node
-	_ = hclsyntax.VisitAll(e, func(n hclsyntax.Node) hcl.Diagnostics {
-		switch x := n.(type) {
-		case *hclsyntax.LiteralValueExpr, *hclsyntax.TupleConsExpr, *hclsyntax.ObjectConsExpr, *hclsyntax.TemplateExpr,
-			*hclsyntax.TemplateWrapExpr, *hclsyntax.ParenthesesExpr, hclsyntax.ChildScope:
-		case *hclsyntax.ObjectConsKeyExpr:
-			// A bare word as a key is text; the walk does not take it for a reference.
-		case *hclsyntax.UnaryOpExpr:
-			if x.Op != hclsyntax.OpNegate && bad == nil {
-				bad = n
-			}
-		default:
-			if bad == nil {
-				bad = n
-			}
-		}
-		return nil
-	})
-	return bad
 }
 
 // convertValue converts a value to a variable's type.

@@ -13,6 +13,8 @@ import (
 	hcljson "github.com/hashicorp/hcl/v2/json"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/berthdev/berth/internal/literal"
 )
 
 // Inspect reads what the module in one folder declares. Broken code does not
@@ -96,7 +98,7 @@ func (in *inspector) file(fsys fs.FS, full, name string) {
 		in.problem(Error, Pos{File: name}, "the file cannot be read: %v", plainError(err))
 		return
 	}
-	if TooDeep(src) {
+	if literal.TooDeep(src) {
 		in.problem(Error, Pos{File: name}, "the code is nested too deep to be read")
 		return
 	}
@@ -398,29 +400,3 @@ func (in *inspector) problem(severity Severity, pos Pos, format string, args ...
 func position(r hcl.Range) Pos { return Pos{File: r.Filename, Line: r.Start.Line} }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-// TooDeep reports whether HCL is nested so deep that parsing it would exhaust the
-// stack, which would end the whole program: brackets, or signs in a row.
-func TooDeep(src []byte) bool {
-	const most = 500
-	depth, signs := 0, 0
-	for _, c := range src {
-		switch c {
-		case '[', '{', '(':
-			depth++
-		case ']', '}', ')':
-			depth--
-		}
-		switch c {
-		case '-', '!':
-			signs++
-		case ' ', '\t', '\n', '\r':
-		default:
-			signs = 0
-		}
-		if depth > most || signs > most {
-			return true
-		}
-	}
-	return false
-}

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
+	"github.com/berthdev/berth/internal/literal"
 	"github.com/berthdev/berth/internal/template/bundle"
 )
 
@@ -34,7 +35,7 @@ func (w *workspace) providerPlace(walk bundle.Walk, name string) bundle.Pos {
 				continue
 			}
 			src, err := w.tree.ReadFile(path.Join(dir, e.Name()))
-			if err != nil || bundle.TooDeep(src) {
+			if err != nil || literal.TooDeep(src) {
 				continue
 			}
 			file := bundle.Relative(w.req.Bundle.Dir, path.Join(dir, e.Name()))
