@@ -1,8 +1,9 @@
 // Package sharing is what everything has in common that a project, or the
-// organisation, owns under a name and shares with other projects: with
-// whom it is shared, and which of several things of one name is meant.
+// organisation, owns under a name and shares with other projects: with whom it is
+// shared, and which of several things of one name is meant.
 //
-// It must not know what is shared: a Table says where the things are.
+// It must not know what is shared (a Table says where the things are), nor who may
+// share it: package project says that.
 package sharing
 
 import (

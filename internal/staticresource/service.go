@@ -24,7 +24,7 @@ type Deps struct {
 	DB      *db.DB
 	Audit   *audit.Service
 	Keyring *secret.Keyring
-	// Projects says who may share; made from the rest when nil.
+	// Projects says who may share.
 	Projects *project.Service
 }
 
@@ -38,9 +38,6 @@ type Service struct {
 
 // New returns the service.
 func New(deps Deps) *Service {
-	if deps.Projects == nil {
-		deps.Projects = project.New(project.Deps{DB: deps.DB, Audit: deps.Audit})
-	}
 	return &Service{db: deps.DB, audit: deps.Audit, keys: deps.Keyring, projects: deps.Projects}
 }
 
@@ -252,12 +249,16 @@ func (s *Service) Share(ctx context.Context, projectID, name string, with []stri
 		if err != nil {
 			return err
 		}
-		if err := sharing.Replace(ctx, tx, shares(), before.ID, with); err != nil {
+		want := slices.Compact(slices.Sorted(slices.Values(with)))
+		if slices.Equal(slices.Sorted(slices.Values(before.SharedWith)), want) {
+			return nil
+		}
+		if err := sharing.Replace(ctx, tx, shares(), before.ID, want); err != nil {
 			return err
 		}
 		return s.audit.Record(ctx, tx, audit.Entry{
 			Action: "static_resource.share", ObjectKind: kind, ObjectID: string(before.ID), ObjectName: name, ProjectID: projectID,
-			Before: map[string]any{"projects": before.SharedWith}, After: map[string]any{"projects": with},
+			Before: map[string]any{"projects": before.SharedWith}, After: map[string]any{"projects": want},
 		})
 	})
 }

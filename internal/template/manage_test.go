@@ -336,17 +336,17 @@ func TestSharing(t *testing.T) {
 			require.ErrorIs(t, f.ShareEnvironment(as(t, demo, role), demo, "shop", nil), authz.ErrForbidden, role)
 		}
 		for _, ctx := range []context.Context{admin, f.system, as(t, demo, authz.InfrastructureAdmin)} {
-			shares, err := f.Shares(ctx, template.EnvironmentTemplates, demo, "shop")
+			shares, err := f.Shares(ctx, template.EnvironmentTemplate, demo, "shop")
 			require.NoError(t, err)
 			require.Equal(t, []string{other}, shares)
 		}
-		_, err = f.Shares(as(t, demo, authz.ReadOnly), template.EnvironmentTemplates, demo, "shop")
+		_, err = f.Shares(as(t, demo, authz.ReadOnly), template.EnvironmentTemplate, demo, "shop")
 		require.ErrorIs(t, err, authz.ErrForbidden)
 		err = f.ShareEnvironment(admin, demo, "shop", []string{"prj_none"})
 		require.Equal(t, fault.Invalid, fault.KindOf(err))
 		require.NoError(t, f.ShareEnvironment(admin, demo, "shop", []string{template.Everyone}))
 		require.NoError(t, f.ShareResource(admin, demo, "app", []string{template.Everyone}))
-		shares, err := f.Shares(f.system, template.ResourceTemplates, demo, "app")
+		shares, err := f.Shares(f.system, template.ResourceTemplate, demo, "app")
 		require.NoError(t, err)
 		require.Equal(t, []string{template.Everyone}, shares)
 		require.NoError(t, f.ShareEnvironment(admin, demo, "shop", nil))

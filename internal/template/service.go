@@ -40,10 +40,6 @@ type Deps struct {
 	Contexts *configcontext.Service
 	Statics  *staticresource.Service
 	Bundles  *bundle.Store
-	// AppliedFunc tells which versions those environments of a project are deployed
-	// with that are deployed. Without it templates that use other environments are not
-	// checked against what those have. It must authorise the subject of the context.
-	AppliedFunc func(ctx context.Context, projectID string, names []string) (map[string]EnvironmentVersionID, error)
 	// Projects says who may share; made from the rest when nil.
 	Projects *project.Service
 	// Repositories reads the sources of resource templates, and Vendor completes their
@@ -58,6 +54,10 @@ type Deps struct {
 	// EnvironmentUsers tells which environments use versions of environment
 	// templates. Nobody uses any when it is nil.
 	EnvironmentUsers UsersFunc
+	// AppliedFunc tells which versions those environments of a project are deployed
+	// with that are deployed. Without it templates that use other environments are not
+	// checked against what those have. It must authorise the subject of the context.
+	AppliedFunc func(ctx context.Context, projectID string, names []string) (map[string]EnvironmentVersionID, error)
 }
 
 // UsersFunc finds the environments that use versions of environment templates,
@@ -95,9 +95,9 @@ func New(deps Deps) (*Service, error) {
 		deps.Projects = project.New(project.Deps{DB: deps.DB, Audit: deps.Audit})
 	}
 	return &Service{
-		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, statics: deps.Statics, bundles: deps.Bundles, applied: deps.AppliedFunc, compiler: c,
-		compiled: map[string]*Compiled{}, projects: deps.Projects, keys: deps.Keyring, repositories: deps.Repositories, vendor: deps.Vendor,
-		allowFileGit: deps.AllowFileGit, users: deps.EnvironmentUsers,
+		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, statics: deps.Statics, bundles: deps.Bundles, compiler: c, compiled: map[string]*Compiled{},
+		projects: deps.Projects, keys: deps.Keyring, repositories: deps.Repositories, vendor: deps.Vendor, allowFileGit: deps.AllowFileGit, users: deps.EnvironmentUsers,
+		applied: deps.AppliedFunc,
 	}, nil
 }
 
