@@ -245,6 +245,9 @@ func pick(keys []versionKey, projectID, name, version string) (versionKey, bool)
 func (s *Service) save(ctx context.Context, k kind, in SaveInput, v savedVersion) (Change, error) {
 	change := Unchanged
 	err := s.db.Tx(ctx, func(tx *db.Tx) error {
+		if err := checkStillThere(ctx, tx, v.spec); err != nil {
+			return err
+		}
 		t, before, err := s.saveTemplate(ctx, tx, k, in)
 		if err != nil {
 			return err
@@ -268,6 +271,31 @@ func (s *Service) save(ctx context.Context, k kind, in SaveInput, v savedVersion
 		return "", ErrFixedVersion.With("Somebody else saved %s %q at the same time; look at it and try again.", k.word, in.Name)
 	}
 	return change, err
+}
+
+// checkStillThere refuses an environment template whose resource templates have been
+// deleted since they were looked up.
+func checkStillThere(ctx context.Context, tx *db.Tx, spec any) error {
+	e, ok := spec.(EnvironmentSpec)
+	if !ok {
+		return nil
+	}
+	var ids []ResourceVersionID
+	for _, r := range e.Resources {
+		if r.VersionID != "" {
+			ids = append(ids, r.VersionID)
+		}
+	}
+	found, err := lockVersions(ctx, tx, ids)
+	if err != nil {
+		return fmt.Errorf("reading resource templates: %w", err)
+	}
+	for i, r := range e.Resources {
+		if r.VersionID != "" && !slices.Contains(found, r.VersionID) {
+			return fault.InvalidField(fmt.Sprintf("spec.resources[%d].template", i), fmt.Sprintf("the version of resource template %q has just been deleted", r.Template))
+		}
+	}
+	return nil
 }
 
 // saveVersion writes a version, unless it is there already as it is.
