@@ -83,6 +83,8 @@ func originNote(in template.Input) string {
 	switch {
 	case in.Origin == template.FromNowhere:
 		return ""
+	case in.DefaultHidden && in.Origin == template.FromModule:
+		return "Default from the module, hidden"
 	case in.DefaultHidden:
 		return "Set by " + lowerFirst(originWord(in)) + ", hidden"
 	}
