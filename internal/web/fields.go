@@ -52,7 +52,6 @@ func fieldOf(in template.Input, form url.Values, prefix string) views.Field {
 		f = views.Field{Kind: views.FieldBool, Value: last(form, name)}
 	default:
 		f = b.part(in.Type, name, in.Label, "")
-		f.Open = true
 	}
 	f.Label, f.Name, f.Required = in.Label, name, in.Required && f.Kind != views.FieldBool
 	f.Help = strings.TrimSpace(in.Description + " " + f.Help)
