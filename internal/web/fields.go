@@ -52,7 +52,6 @@ func fieldOf(in template.Input, form url.Values, prefix string) views.Field {
 		f = views.Field{Kind: views.FieldBool, Value: last(form, name)}
 	default:
 		f = b.part(in.Type, name, in.Label, "")
-		f.Open = true
 	}
 	f.Label, f.Name, f.Required = in.Label, name, in.Required && f.Kind != views.FieldBool
 	f.Help = strings.TrimSpace(in.Description + " " + f.Help)
@@ -83,6 +82,8 @@ func originNote(in template.Input) string {
 	switch {
 	case in.Origin == template.FromNowhere:
 		return ""
+	case in.DefaultHidden && in.Origin == template.FromModule:
+		return "Default from the module, hidden"
 	case in.DefaultHidden:
 		return "Set by " + lowerFirst(originWord(in)) + ", hidden"
 	}

@@ -138,7 +138,11 @@ func flatten(form url.Values, t bundle.Type, raw json.RawMessage, name string) {
 		var items map[string]json.RawMessage
 		_ = json.Unmarshal(raw, &items)
 		for _, a := range t.Attributes {
-			flatten(form, a.Type, items[a.Name], name+"."+a.Name)
+			item := items[a.Name]
+			if a.Optional && len(a.Default) > 0 && compactJSON(item) == compactJSON(a.Default) {
+				item = nil // its field is empty and says what the default is
+			}
+			flatten(form, a.Type, item, name+"."+a.Name)
 		}
 	default:
 		form.Set(name, jsonText(raw))

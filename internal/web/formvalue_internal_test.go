@@ -10,6 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/berthdev/berth/internal/authz"
+	"github.com/berthdev/berth/internal/environment"
+	"github.com/berthdev/berth/internal/fault"
 	"github.com/berthdev/berth/internal/template"
 	"github.com/berthdev/berth/internal/template/bundle"
 	"github.com/berthdev/berth/internal/web/views"
@@ -158,6 +161,70 @@ func TestRowsComeAndGo(t *testing.T) {
 	require.Equal(t, []string{"0", "4"}, rowNumbers(form, "in.tags"))
 	form["in.tags[]"] = []string{"-1", "x", "2", "2", "99999999999999999999"}
 	require.Equal(t, []string{"2"}, rowNumbers(form, "in.tags"))
+}
+
+// TestEditedStructures: what an environment has is edited with the same controls, and said to be its own.
+func TestEditedStructures(t *testing.T) {
+	t.Parallel()
+	version := structuresVersion(t, structures)
+	e := environment.Environment{Inputs: []template.Value{
+		template.JSONValue("rules", json.RawMessage(`[{"name":"a","port":80,"open":true}]`)),
+		{Name: "tags", ValueType: template.Expression, Value: `$({"a": environment.name})$`},
+		{Name: "scaling", ValueType: template.HCL, Value: "{ min = 2 }"},
+	}}
+	facts := environmentFacts{Environment: e, version: version, may: map[authz.Permission]string{}}
+	tab := facts.inputTab("rules")
+	form := url.Values{}
+	for _, in := range tab.Values {
+		switch in.Name {
+		case "rules", "scaling":
+			require.True(t, in.Field.Structured(), in.Name)
+			require.Equal(t, "Environment", in.Origin)
+			require.Contains(t, in.Instead, "module default")
+		case "tags":
+			require.True(t, in.Raw, "an expression is text")
+			require.Equal(t, "Expression", in.Type)
+		case "public":
+			require.Equal(t, "Module default", in.Origin)
+		}
+		if in.Editing {
+			views.EachField([]views.Field{in.Field}, func(f *views.Field) {
+				if !f.Structured() {
+					form.Add(f.Name, f.Value)
+				}
+				for _, r := range f.Rows {
+					form.Add(f.Name+rowMark, r.Number)
+				}
+			})
+		}
+	}
+	form.Set("edit.rules[0].port", "8080")
+	form["edit.tags"] = []string{"$({})$"}
+	edited := readInputForm(form)
+	values, _, err := edited.merge(e, version)
+	require.NoError(t, err)
+	require.JSONEq(t, `[{"name":"a","port":8080,"open":true}]`, values[0].Value)
+	require.Equal(t, template.Value{Name: "tags", ValueType: template.Expression, Value: "$({})$"}, values[1])
+	require.Equal(t, e.Inputs[2], values[2], "it was not edited")
+
+	form.Set("edit.rules[0].port", "0")
+	edited = readInputForm(form)
+	values, _, err = edited.merge(e, version)
+	require.NoError(t, err)
+	wrong, ok := fault.As(version.ValidatePartial(values))
+	require.True(t, ok)
+	facts.fillInputs(&tab, edited, wrong)
+	found := ""
+	for _, in := range tab.Values {
+		views.EachField([]views.Field{in.Field}, func(f *views.Field) {
+			if f.Name == "edit.rules[0].port" {
+				found = f.Error
+				require.Equal(t, "0", f.Value, "what was typed stays")
+			}
+		})
+	}
+	require.Equal(t, "Rules, 1, port: must be a whole number from 1 to 65535; you entered 0.", found)
+	require.Empty(t, tab.Error)
 }
 
 // hundredInputs is a form as large as forms get: a hundred inputs of all kinds, with rules.

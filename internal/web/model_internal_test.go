@@ -290,7 +290,7 @@ func TestMarkdownIsHarmless(t *testing.T) {
 	t.Parallel()
 	html, err := markdown("# Hi\n<script>alert(1)</script>\n[x](javascript:alert(1))")
 	require.NoError(t, err)
-	require.Contains(t, html, "<h1>Hi</h1>")
+	require.Contains(t, html, "<h2>Hi</h2>")
 	require.NotContains(t, html, "<script")
 	require.NotContains(t, html, "javascript:")
 }

@@ -146,6 +146,16 @@ func TestWrongInput(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, v.status)
 	require.NotEmpty(t, v.text("#var-0-name-error"))
 
+	// While typing, on both pages; nothing is changed by it.
+	v.post(environmentsPath+"/check", url.Values{"template": {"pair"}, "version": {"v1"}, "in.port": {"eighty"}})
+	require.Equal(t, http.StatusOK, v.status)
+	require.Equal(t, "application/json", v.header.Get("Content-Type"))
+	require.Contains(t, v.doc.Text(), `"f-in.port":{"text":"Port must be a number from 1 to 65535; you entered eighty."}`)
+	v.post(environmentsPath+"/taken/inputs/check", url.Values{"edit.port": {"70000"}, "var.3.name": {"port"}, "var.3.value": {"1"}, "var.4.name": {"no name"}, "var.4.value": {"1"}})
+	require.Contains(t, v.doc.Text(), `"f-edit.port":{"text":"Port must be a number from 1 to 65535; you entered 70000."}`)
+	require.Contains(t, v.doc.Text(), `is set already`)
+	require.Contains(t, v.doc.Text(), `"var-4-name":`)
+
 	// Two people at once: the later one is told, and keeps what was typed.
 	v.get(environmentsPath + "/taken/inputs")
 	other := signedIn(t, s, apptest.Admin)

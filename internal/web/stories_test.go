@@ -233,7 +233,7 @@ func inputs() views.InputTab {
 		{Name: "region", Description: "Where it runs.", Type: "Text", Value: "us-west-2", Origin: "Template default", Editable: true, EditURL: base + "?edit=region"},
 		{Name: "cpu", Type: "Number", Value: "256", Origin: "Module default", Editable: true, EditURL: base + "?edit=cpu"},
 		{Name: "image_location", Type: "Text", Value: "public.ecr.aws/ecs-sample-image/amazon-ecs-sample:latest", Origin: "Environment", Editable: true, Changed: true, EditURL: base + "?edit=image_location", RemoveURL: base + "/remove?name=image_location"},
-		{Name: "api_token", Type: "Text", Sensitive: true, Origin: "Context aws-sandbox"},
+		{Name: "api_token", Type: "Text", Sensitive: true, Hidden: true, Origin: "Context aws-sandbox"},
 	}}
 }
 
