@@ -396,7 +396,7 @@ func TestBrokenEnvironmentTemplates(t *testing.T) {
 			"unknown template": {template.EnvironmentSpec{Resources: []template.Resource{node("a", "ap")}}, "spec.resources[0].template"},
 			"unknown variable": {template.EnvironmentSpec{Resources: []template.Resource{node("a", "app")}, Variables: []template.Variable{{Name: "sise"}}}, "spec.variables[0].name"},
 			"unknown output": {template.EnvironmentSpec{Resources: []template.Resource{node("a", "app"), node("b", "app")}, Variables: []template.Variable{{
-				Name: "name", ValueType: template.Expression, Value: text(`$(resource["a"].output.ip)$`), Selectors: []template.Selector{{Resource: "b"}},
+				Name: "b_name", ValueType: template.Expression, Value: text(`$(resource["a"].output.ip)$`), Selectors: []template.Selector{{Resource: "b", Variable: "name"}},
 			}}}, "spec.variables[0].value"},
 			"type error": {template.EnvironmentSpec{Resources: []template.Resource{node("a", "app")}, Variables: []template.Variable{{Name: "size", Value: text("many")}}}, "spec.variables[0].value"},
 		} {
