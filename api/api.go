@@ -83,7 +83,7 @@ type Variable struct {
 type CreateEnvironment struct {
 	Name      string     `json:"name" maxLength:"200" example:"ecs-1" doc:"At most 40 lower-case letters, digits and hyphens, starting with a letter; new in the project."`
 	Template  string     `json:"template" maxLength:"200" example:"ecs" doc:"Name of an environment template of the catalog."`
-	Version   string     `json:"version,omitempty" maxLength:"200" doc:"The newest active one when left out."`
+	Version   string     `json:"version,omitempty" maxLength:"200" doc:"A version to stay with; when left out, each deploy uses the newest active one."`
 	Variables []Variable `json:"variables,omitempty" maxItems:"500" doc:"Values of the inputs; what is left out has the default of the template."`
 	// Key travels as a header. The same request with the same key makes one environment, however often it is sent.
 	Key string `json:"-"`
@@ -91,20 +91,23 @@ type CreateEnvironment struct {
 
 // UpdateEnvironment changes what the next deploy will use. What is left out stays.
 type UpdateEnvironment struct {
-	Version   *string     `json:"version,omitempty" maxLength:"200" doc:"Version of the template."`
-	Variables *[]Variable `json:"variables,omitempty" maxItems:"500" doc:"Replaces all variables."`
+	Version *string `json:"version,omitempty" maxLength:"200" doc:"Version of the template to stay with; empty is the same as follow_latest."`
+	// FollowLatest is for those who name no version.
+	FollowLatest *bool       `json:"follow_latest,omitempty" doc:"With true, each deploy uses the newest active version of the template; with false, the environment stays with the version it has."`
+	Variables    *[]Variable `json:"variables,omitempty" maxItems:"500" doc:"Replaces all variables."`
 }
 
 // Environment is one instance of an environment template version.
 type Environment struct {
-	ID          string    `json:"id" doc:"Identifier; it never changes."`
-	Project     string    `json:"project" doc:"Name of its project."`
-	Name        string    `json:"name" doc:"Name in the project."`
-	UniqueName  string    `json:"unique_name" doc:"Name with a random ending that names in the cloud begin with."`
-	Template    string    `json:"template" doc:"Name of its environment template."`
-	Version     string    `json:"version" doc:"Version of the template that the next deploy uses."`
-	Status      string    `json:"status" enum:"draft,queued,deploying,deployed,failed,destroying,destroyed" doc:"Follows from its newest deploy or destroy."`
-	StatusSince time.Time `json:"status_since" doc:"When the status began."`
+	ID           string    `json:"id" doc:"Identifier; it never changes."`
+	Project      string    `json:"project" doc:"Name of its project."`
+	Name         string    `json:"name" doc:"Name in the project."`
+	UniqueName   string    `json:"unique_name" doc:"Name with a random ending that names in the cloud begin with."`
+	Template     string    `json:"template" doc:"Name of its environment template."`
+	Version      string    `json:"version" doc:"Version of the template that the next deploy uses; of one that follows the newest, the version it was last saved or deployed with."`
+	FollowLatest bool      `json:"follow_latest" doc:"Each deploy uses the newest active version of the template."`
+	Status       string    `json:"status" enum:"draft,queued,deploying,deployed,failed,destroying,destroyed" doc:"Follows from its newest deploy or destroy."`
+	StatusSince  time.Time `json:"status_since" doc:"When the status began."`
 	// Cause says in one sentence why Status is failed, or why it is queued.
 	Cause      string     `json:"cause,omitempty" doc:"Why it is failed, or why it is queued, in one sentence."`
 	Endpoint   string     `json:"endpoint,omitempty" doc:"The address to open, once there is one."`

@@ -110,7 +110,7 @@ func (a *App) newServices(ctx context.Context) error {
 	a.identity = identity.New(identity.Deps{DB: a.db, Audit: a.audit, Logger: log})
 	a.projects = project.New(project.Deps{DB: a.db, Audit: a.audit, Identity: a.identity})
 	a.contexts = configcontext.New(configcontext.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Projects: a.projects})
-	a.statics = staticresource.New(staticresource.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring})
+	a.statics = staticresource.New(staticresource.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Projects: a.projects})
 	var err error
 	if a.tools, err = tofu.NewManager(a.cfg.Toolchain); err != nil {
 		return fmt.Errorf("preparing the toolchain: %w", err)
@@ -120,11 +120,14 @@ func (a *App) newServices(ctx context.Context) error {
 	})
 	a.bundles = bundle.NewStore(a.blobs, a.dir("bundles"))
 	a.templates, err = template.New(template.Deps{
-		DB: a.db, Audit: a.audit, Contexts: a.contexts, Bundles: a.bundles, Projects: a.projects, Keyring: a.keyring,
+		DB: a.db, Audit: a.audit, Contexts: a.contexts, Statics: a.statics, Bundles: a.bundles, Projects: a.projects, Keyring: a.keyring,
 		Repositories: a.repositories, Vendor: vendor.New(a.tools, vendor.Options{
 			Dir: a.dir("vendor"), Hide: []string{a.cfg.DataDir, a.cfg.KeyFile}, Env: wayOut(),
 		}),
 		AllowFileGit: a.cfg.AllowLocalGit, EnvironmentUsers: environment.TemplateUsers,
+		AppliedFunc: func(ctx context.Context, projectID string, names []string) (map[string]template.EnvironmentVersionID, error) {
+			return a.environments.Applied(ctx, projectID, names) // which needs the templates, and so is made after them
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("starting the template service: %w", err)
@@ -151,7 +154,7 @@ func (a *App) newRunning(context.Context) error {
 	a.executor = run.NewExecutor(run.ExecutorDeps{
 		Runs: a.runs, Runner: a.runner, Owner: owner, Workers: a.cfg.Workers, Leased: a.cfg.postgres(), Logger: a.cfg.Logger,
 		Prepare: run.NewPreparer(run.PreparerDeps{
-			Templates: a.templates, Bundles: a.bundles, Tools: a.tools, Dir: a.dir("tool"), AllowBuiltProvider: a.cfg.AllowBuiltProvider,
+			Runs: a.runs, Templates: a.templates, Bundles: a.bundles, Tools: a.tools, Dir: a.dir("tool"), AllowBuiltProvider: a.cfg.AllowBuiltProvider,
 		}),
 	})
 	a.environments = environment.New(environment.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Templates: a.templates, Runs: a.runs})

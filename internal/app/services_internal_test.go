@@ -25,6 +25,7 @@ func TestServicesRefuseWhoeverIsNotSignedIn(t *testing.T) {
 		authztest.RefusesAnonymous(t, a.runs, map[string]string{
 			"Create":      "package environment calls it in the transaction in which it has authorised the deploy",
 			"Applied":     "package environment calls it in the transaction in which it has authorised the deletion",
+			"Upstream":    "package environment calls it in the transaction in which it has authorised the deploy",
 			"Progress":    "its input is a run that the caller has read",
 			"CountActive": "the metrics count runs and name none",
 		})
@@ -54,5 +55,9 @@ func TestServicesRefuseWhoeverIsNotSignedIn(t *testing.T) {
 		authztest.RefusesAnonymous(t, a.contexts, map[string]string{
 			"Resolve": "it refuses everybody but the system subject, as forbidden",
 		})
+	})
+	t.Run("staticresource", func(t *testing.T) {
+		t.Parallel()
+		authztest.RefusesAnonymous(t, a.statics, nil)
 	})
 }

@@ -162,7 +162,7 @@ func newEnvCreate(t *target) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&in.Template, "template", "", "environment template")
-	f.StringVar(&in.Version, "version", "", "version of the template; the newest active one when left out")
+	f.StringVar(&in.Version, "version", "", "version of the template to stay with; when left out, each deploy uses the newest active one")
 	f.StringArrayVar(&vars, "var", nil, "input variable as name=value; may be repeated")
 	f.StringVarP(&file, "file", "f", "", "file with name, template, version and variables (YAML or JSON); - is standard input")
 	f.BoolVar(&deploy, "deploy", false, "deploy it, too")
@@ -191,6 +191,7 @@ func mergeVariables(have, set []api.Variable, drop []string) []api.Variable {
 
 func newEnvUpdate(t *target) *cobra.Command {
 	var versionName, file string
+	var follow bool
 	var vars, unset []string
 	cmd := &cobra.Command{
 		Use:   "update NAME",
@@ -221,6 +222,9 @@ func newEnvUpdate(t *target) *cobra.Command {
 			if versionName != "" {
 				in.Version = &versionName
 			}
+			if cmd.Flags().Changed("follow-latest") {
+				in.FollowLatest = &follow
+			}
 			if len(set)+len(unset) > 0 {
 				merged := mergeVariables(e.Variables, set, unset)
 				in.Variables = &merged
@@ -231,7 +235,8 @@ func newEnvUpdate(t *target) *cobra.Command {
 			return t.print(cmd, e, func(w io.Writer) { describeEnvironment(w, e) })
 		},
 	}
-	cmd.Flags().StringVar(&versionName, "version", "", "version of the template")
+	cmd.Flags().StringVar(&versionName, "version", "", "version of the template to stay with")
+	cmd.Flags().BoolVar(&follow, "follow-latest", false, "let each deploy use the newest active version of the template; =false stays with the version it has")
 	cmd.Flags().StringArrayVar(&vars, "var", nil, "set an input variable, name=value; may be repeated")
 	cmd.Flags().StringVarP(&file, "file", "f", "", "file with version and variables to set (YAML or JSON); - is standard input")
 	cmd.Flags().StringArrayVar(&unset, "unset", nil, "remove an input variable; may be repeated")
@@ -310,7 +315,11 @@ func describeEnvironment(w io.Writer, e api.Environment) {
 	if e.Cause != "" {
 		line(w, "Cause:", e.Cause)
 	}
-	line(w, "Template:", e.Template+" "+e.Version)
+	version := e.Version
+	if e.FollowLatest {
+		version += " (follows the latest)"
+	}
+	line(w, "Template:", e.Template+" "+version)
 	line(w, "Owner:", e.Owner)
 	if e.Endpoint != "" {
 		line(w, "Endpoint:", e.Endpoint)

@@ -65,11 +65,13 @@ type Environment struct {
 	DeployedInputs    []template.Value
 	DeployedVersionID string
 	// Hidden names the sensitive ones of Inputs, whose values Get leaves out. Nil in lists.
-	Hidden     map[string]bool
-	Sandbox    bool // its resources are made in the sandbox
-	CreatedAt  time.Time
-	UpdatedAt  time.Time
-	DeployedAt time.Time // when a deploy last succeeded, zero if never
+	Hidden map[string]bool
+	// FollowLatest says that each deploy uses the version of the template that was activated last.
+	FollowLatest bool
+	Sandbox      bool // its resources are made in the sandbox
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	DeployedAt   time.Time // when a deploy last succeeded, zero if never
 }
 
 // TemplateRef names the environment template version an environment is made from.
@@ -120,14 +122,18 @@ func statusOf(r *RunRef) Status {
 
 // Errors of this package. Their codes are part of the API.
 var (
-	ErrNotFound  = fault.New(fault.NotFound, "environment_not_found", "There is no environment with this name in the project.")
-	ErrNameTaken = fault.New(fault.Conflict, "environment_name_taken", "An environment with this name exists in the project already. Choose another name.")
-	ErrStale     = fault.New(fault.Conflict, "revision_conflict", "Somebody else changed this environment meanwhile. Reload it and make your change again.")
-	ErrBusy      = fault.New(fault.Conflict, "environment_busy", "A run of this environment is going on. Wait for it to end, or cancel it.")
-	ErrNothing   = fault.New(fault.Conflict, "environment_not_deployed", "This environment was never deployed, so there is nothing to destroy. A draft can be deleted.")
-	ErrKeyReused = fault.New(fault.Invalid, "idempotency_key_reused", "This Idempotency-Key came with another request before. Use a new key for a new request.")
-	ErrKeySpent  = fault.New(fault.Conflict, "idempotency_key_spent", "This request was carried out before, and what it made has been deleted since. Use a new key to make it again.")
-	ErrExists    = fault.New(fault.Conflict, "environment_not_destroyed", "This environment may still have resources. Destroy it first; it can be deleted once that is proven.")
+	ErrNotFound       = fault.New(fault.NotFound, "environment_not_found", "There is no environment with this name in the project.")
+	ErrNameTaken      = fault.New(fault.Conflict, "environment_name_taken", "An environment with this name exists in the project already. Choose another name.")
+	ErrStale          = fault.New(fault.Conflict, "revision_conflict", "Somebody else changed this environment meanwhile. Reload it and make your change again.")
+	ErrBusy           = fault.New(fault.Conflict, "environment_busy", "A run of this environment is going on. Wait for it to end, or cancel it.")
+	ErrNothing        = fault.New(fault.Conflict, "environment_not_deployed", "This environment was never deployed, so there is nothing to destroy. A draft can be deleted.")
+	ErrKeyReused      = fault.New(fault.Invalid, "idempotency_key_reused", "This Idempotency-Key came with another request before. Use a new key for a new request.")
+	ErrKeySpent       = fault.New(fault.Conflict, "idempotency_key_spent", "This request was carried out before, and what it made has been deleted since. Use a new key to make it again.")
+	ErrInUse          = fault.New(fault.Conflict, "environment_in_use", "Other environments use the outputs of this one. Destroy them first.")
+	ErrCycle          = fault.New(fault.Conflict, "environment_cycle", "Environments would need each other.")
+	ErrLatest         = fault.New(fault.Invalid, "latest_version_unfit", "The latest version of the template does not take the inputs of this environment.")
+	ErrUpstreamOutput = fault.New(fault.Conflict, "upstream_output_missing", "An environment that this one uses lacks an output.")
+	ErrExists         = fault.New(fault.Conflict, "environment_not_destroyed", "This environment may still have resources. Destroy it first; it can be deleted once that is proven.")
 )
 
 // errRepeatedMeanwhile never leaves the package: Create then returns what the other request made.

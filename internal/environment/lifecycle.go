@@ -69,6 +69,11 @@ func (s *Service) start(ctx context.Context, projectID, name string, kind run.Ki
 		if kind == run.KindDestroy && (e.Status == StatusDraft || e.Status == StatusDestroyed) {
 			return ErrNothing
 		}
+		if kind == run.KindDestroy {
+			if err := checkUnused(ctx, tx, e); err != nil {
+				return err
+			}
+		}
 		if r, err = s.createRun(ctx, tx, e, kind); err != nil {
 			return err
 		}
@@ -78,18 +83,9 @@ func (s *Service) start(ctx context.Context, projectID, name string, kind run.Ki
 }
 
 func (s *Service) createRun(ctx context.Context, tx *db.Tx, e Environment, kind run.Kind) (run.Run, error) {
-	version, err := s.Templates.Load(ctx, e.ProjectID, template.EnvironmentVersionID(e.Template.VersionID))
+	version, used, err := s.prepare(ctx, tx, e, kind)
 	if err != nil {
 		return run.Run{}, err
-	}
-	if kind != run.KindDestroy {
-		// A draft version may have changed since the environment was saved.
-		if err := version.Validate(e.Inputs); err != nil {
-			return run.Run{}, err
-		}
-		if err := s.Templates.CheckContexts(ctx, e.ProjectID, version); err != nil {
-			return run.Run{}, err
-		}
 	}
 	number, err := nextRun(ctx, tx, e.ID)
 	if err != nil {
@@ -101,7 +97,7 @@ func (s *Service) createRun(ctx context.Context, tx *db.Tx, e Environment, kind 
 	}
 	in := run.CreateInput{Number: number, Kind: kind, Snapshot: run.Snapshot{
 		EnvironmentID: string(e.ID), EnvironmentName: e.Name, UniqueName: e.UniqueName, ProjectID: e.ProjectID,
-		ProjectName: e.ProjectName, OwnerEmail: e.OwnerEmail, TemplateVersionID: e.Template.VersionID, Inputs: inputs,
+		ProjectName: e.ProjectName, OwnerEmail: e.OwnerEmail, TemplateVersionID: string(version.Version.ID), Inputs: inputs,
 	}}
 	in.Nodes = nodes(version, e.Inputs)
 	r, err := s.Runs.Create(ctx, tx, in)
@@ -113,12 +109,37 @@ func (s *Service) createRun(ctx context.Context, tx *db.Tx, e Environment, kind 
 		return r, fmt.Errorf("saving environment %s: %w", e.Name, err)
 	}
 	if kind == run.KindDeploy {
-		_, err = tx.ExecContext(ctx, `UPDATE environments SET deployed_inputs = inputs, deployed_version_id = template_version_id WHERE id = $1`, e.ID)
+		_, err = tx.ExecContext(ctx, `UPDATE environments SET deployed_inputs = inputs, deployed_version_id = $2, template_version_id = $2 WHERE id = $1`,
+			e.ID, version.Version.ID)
 		if err != nil {
 			return r, fmt.Errorf("saving environment %s: %w", e.Name, err)
 		}
 	}
-	return r, nil
+	return r, used.keep(ctx, tx, e, r.ID)
+}
+
+// prepare finds the version that a run uses and checks everything that a run needs.
+func (s *Service) prepare(ctx context.Context, tx *db.Tx, e Environment, kind run.Kind) (*template.Compiled, upstreams, error) {
+	if kind == run.KindDestroy {
+		version, err := s.current(ctx, e)
+		return version, nil, err
+	}
+	version, err := s.next(ctx, e)
+	if err != nil {
+		return nil, nil, err
+	}
+	// A draft version may have changed since the environment was saved.
+	if err := version.Validate(e.Inputs); err != nil {
+		return nil, nil, err
+	}
+	if err := s.Templates.CheckContexts(ctx, e.ProjectID, version); err != nil {
+		return nil, nil, err
+	}
+	if err := s.Templates.CheckStatics(ctx, e.ProjectID, version); err != nil {
+		return nil, nil, err
+	}
+	used, err := s.upstreams(ctx, tx, e, version)
+	return version, used, err
 }
 
 // nodes returns the graph: what the template says, and what the expressions among the inputs add.
@@ -126,7 +147,13 @@ func nodes(version *template.Compiled, inputs []template.Value) []run.Node {
 	deps := version.Dependencies(inputs)
 	var out []run.Node
 	for _, r := range version.Resources {
-		out = append(out, run.Node{Name: r.Name, DependsOn: deps[r.Name]})
+		n := run.Node{Name: r.Name}
+		for _, d := range deps[r.Name] {
+			if _, exists := version.Upstream(d); !exists { // what exists already has no step to wait for
+				n.DependsOn = append(n.DependsOn, d)
+			}
+		}
+		out = append(out, n)
 	}
 	return out
 }
@@ -143,7 +170,11 @@ func (s *Service) Unplanned(ctx context.Context, r run.Run) ([]string, error) {
 	if err := s.Audit.Authorize(ctx, authz.EnvironmentRead, e.ProjectID, audit.Object{Kind: "environment", Name: e.Name}); err != nil {
 		return nil, err
 	}
-	version, err := s.Templates.Load(ctx, e.ProjectID, template.EnvironmentVersionID(e.Template.VersionID))
+	load := s.current
+	if e.FollowLatest {
+		load = s.latest // as the plan did
+	}
+	version, err := load(ctx, e)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ type CreateInput struct {
 	ProjectID string
 	Name      string
 	Template  string
-	Version   string // empty means the newest active one
+	Version   string // empty means to follow the newest active one
 	Inputs    []template.Value
 	// RequestKey makes a repeated create return what the first one with the same key made. Empty means that each makes
 	// an environment of its own.
@@ -72,8 +72,9 @@ func (s *Service) create(ctx context.Context, in CreateInput) (Environment, erro
 	who := authz.From(ctx)
 	e := Environment{
 		ID: ID(db.NewID("env")), ProjectID: in.ProjectID, Name: in.Name, OwnerID: who.UserID, OwnerEmail: who.Email,
-		Inputs:   in.Inputs,
-		Template: refTo(version),
+		Inputs:       in.Inputs,
+		Template:     refTo(version),
+		FollowLatest: in.Version == "",
 	}
 	err = s.DB.Tx(ctx, func(tx *db.Tx) error {
 		if err := s.keepRequest(ctx, tx, in, e.ID); err != nil {
@@ -231,7 +232,10 @@ func joinStatuses() string {
 
 // UpdateInput describes a change. Nil fields stay as they are.
 type UpdateInput struct {
+	// Version names a version to stay with; empty is the same as FollowLatest.
 	Version *string
+	// FollowLatest makes each deploy use the version that was activated last, or with false stay with the one it has.
+	FollowLatest *bool
 	// Inputs replaces all inputs, but those that Keep names keep the value they have: a reader of a sensitive
 	// input cannot send back what it was not shown.
 	Inputs   *[]template.Value
@@ -273,7 +277,7 @@ func (s *Service) Update(ctx context.Context, projectID, name string, in UpdateI
 }
 
 func (s *Service) apply(ctx context.Context, e *Environment, in UpdateInput) error {
-	version, err := s.chosen(ctx, *e, in)
+	version, err := s.choose(ctx, e, in)
 	if err != nil {
 		return err
 	}
@@ -290,10 +294,23 @@ func (s *Service) apply(ctx context.Context, e *Environment, in UpdateInput) err
 	return nil
 }
 
-// chosen returns the version after the change. A version that was disabled meanwhile serves those who have it already.
-func (s *Service) chosen(ctx context.Context, e Environment, in UpdateInput) (*template.Compiled, error) {
-	if in.Version == nil || *in.Version == e.Template.Version {
-		return s.Templates.Load(ctx, e.ProjectID, template.EnvironmentVersionID(e.Template.VersionID))
+// choose returns the version after the change, and sets whether the environment follows the latest one. A version that was
+// disabled meanwhile serves those who have it already.
+func (s *Service) choose(ctx context.Context, e *Environment, in UpdateInput) (*template.Compiled, error) {
+	named := in.Version != nil && *in.Version != ""
+	switch {
+	case named && in.FollowLatest != nil && *in.FollowLatest:
+		return nil, fault.InvalidField("version", "Name a version to stay with, or follow the latest one; both at once is not possible.")
+	case in.FollowLatest != nil:
+		e.FollowLatest = *in.FollowLatest
+	case in.Version != nil:
+		e.FollowLatest = !named
+	}
+	if e.FollowLatest && (in.FollowLatest != nil || in.Version != nil) {
+		return s.latest(ctx, *e)
+	}
+	if !named || *in.Version == e.Template.Version {
+		return s.current(ctx, *e)
 	}
 	return s.Templates.Find(ctx, e.ProjectID, e.Template.Name, *in.Version)
 }
@@ -319,8 +336,8 @@ func (s *Service) saveEdit(ctx context.Context, tx *db.Tx, e Environment) error 
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE environments SET template_version_id = $2, inputs = $3, revision = revision + 1, updated_at = $4 WHERE id = $1`,
-		e.ID, e.Template.VersionID, sealed, db.Micros(tx.Now()))
+	_, err = tx.ExecContext(ctx, `UPDATE environments SET template_version_id = $2, inputs = $3, follow_latest = $5, revision = revision + 1, updated_at = $4 WHERE id = $1`,
+		e.ID, e.Template.VersionID, sealed, db.Micros(tx.Now()), flag(e.FollowLatest))
 	if err != nil {
 		return fmt.Errorf("saving environment %s: %w", e.Name, err)
 	}
@@ -387,11 +404,12 @@ type description struct {
 	Name     string   `json:"name"`
 	Template string   `json:"template"`
 	Version  string   `json:"version"`
+	Follows  bool     `json:"follow_latest"`
 	Inputs   []string `json:"inputs"`
 }
 
 func describe(e Environment) description {
-	d := description{Name: e.Name, Template: e.Template.Name, Version: e.Template.Version, Inputs: []string{}}
+	d := description{Name: e.Name, Template: e.Template.Name, Version: e.Template.Version, Follows: e.FollowLatest, Inputs: []string{}}
 	for _, in := range e.Inputs {
 		d.Inputs = append(d.Inputs, in.Name)
 	}

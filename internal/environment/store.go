@@ -13,7 +13,7 @@ import (
 )
 
 const columns = `e.id, e.project_id, p.name, e.name, e.unique_name, e.template_id, t.name, e.template_version_id, v.version,
-	e.owner_id, e.owner_email, e.revision, e.created_at, e.updated_at, e.deployed_version_id,
+	e.owner_id, e.owner_email, e.follow_latest, e.revision, e.created_at, e.updated_at, e.deployed_version_id,
 	r.id, r.number, r.kind, r.status, r.cancel_requested, r.created_at, r.started_at, r.finished_at,
 	(SELECT MAX(d.finished_at) FROM runs d WHERE d.environment_id = e.id AND d.kind = 'deploy' AND d.status = 'succeeded'),
 	(SELECT MIN(o.endpoint) FROM resources o WHERE o.environment_id = e.id AND o.endpoint <> '')`
@@ -40,7 +40,7 @@ func scan(row db.Scanner) (Environment, error) {
 	var number sql.NullInt64
 	var cancel sql.NullBool
 	err := row.Scan(&e.ID, &e.ProjectID, &e.ProjectName, &e.Name, &e.UniqueName, &e.Template.ID, &e.Template.Name,
-		&e.Template.VersionID, &e.Template.Version, &e.OwnerID, &e.OwnerEmail, &e.Revision, db.ScanTime(&e.CreatedAt), db.ScanTime(&e.UpdatedAt),
+		&e.Template.VersionID, &e.Template.Version, &e.OwnerID, &e.OwnerEmail, &e.FollowLatest, &e.Revision, db.ScanTime(&e.CreatedAt), db.ScanTime(&e.UpdatedAt),
 		db.ScanText(&e.DeployedVersionID), db.ScanText(&r.ID), &number, db.ScanText(&r.Kind), db.ScanText(&r.Status), &cancel,
 		db.ScanTime(&r.CreatedAt), db.ScanTime(&r.StartedAt), db.ScanTime(&r.FinishedAt), db.ScanTime(&e.DeployedAt), db.ScanText(&e.Endpoint))
 	if err != nil {
@@ -112,9 +112,9 @@ func (s *Service) insert(ctx context.Context, tx *db.Tx, e Environment) error {
 	}
 	now := db.Micros(tx.Now())
 	_, err = tx.ExecContext(ctx, `INSERT INTO environments (id, project_id, name, unique_name, template_id, template_version_id,
-			owner_id, owner_email, inputs, revision, run_count, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 0, $10, $10)`,
-		e.ID, e.ProjectID, e.Name, e.UniqueName, e.Template.ID, e.Template.VersionID, e.OwnerID, e.OwnerEmail, sealed, now)
+			owner_id, owner_email, inputs, follow_latest, revision, run_count, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $11, 1, 0, $10, $10)`,
+		e.ID, e.ProjectID, e.Name, e.UniqueName, e.Template.ID, e.Template.VersionID, e.OwnerID, e.OwnerEmail, sealed, now, flag(e.FollowLatest))
 	if errors.Is(err, db.ErrUnique) {
 		return ErrNameTaken
 	}
@@ -122,6 +122,14 @@ func (s *Service) insert(ctx context.Context, tx *db.Tx, e Environment) error {
 		return fmt.Errorf("saving environment %s: %w", e.Name, err)
 	}
 	return nil
+}
+
+// flag is how a boolean is stored in both databases.
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // nextRun counts a run and returns its number.

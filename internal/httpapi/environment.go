@@ -136,7 +136,7 @@ func (s *server) updateEnvironment(ctx context.Context, in *updateEnvironmentInp
 	if err != nil {
 		return api.Environment{}, err
 	}
-	change := environment.UpdateInput{Version: in.Body.Version}
+	change := environment.UpdateInput{Version: in.Body.Version, FollowLatest: in.Body.FollowLatest}
 	if in.IfMatch != "" && in.IfMatch != "*" {
 		if change.Revision, err = strconv.Atoi(strings.Trim(in.IfMatch, `"`)); err != nil {
 			return api.Environment{}, fault.InvalidField("If-Match", "If-Match must be the revision of the environment in quotation marks, for example \"3\".")
@@ -212,7 +212,7 @@ func (s *server) outputs(ctx context.Context, in *InEnvironment) (api.Outputs, e
 
 func wireEnvironment(e environment.Environment) api.Environment {
 	out := api.Environment{
-		ID: string(e.ID), Project: e.ProjectName, Name: e.Name, UniqueName: e.UniqueName, Template: e.Template.Name, Version: e.Template.Version,
+		ID: string(e.ID), Project: e.ProjectName, Name: e.Name, UniqueName: e.UniqueName, Template: e.Template.Name, Version: e.Template.Version, FollowLatest: e.FollowLatest,
 		Status: string(e.Status), StatusSince: e.StatusSince, Endpoint: e.Endpoint, Owner: e.OwnerEmail, Sandbox: e.Sandbox,
 		Revision: e.Revision, CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt, DeployedAt: timeOrNil(e.DeployedAt),
 	}

@@ -20,6 +20,7 @@ import (
 
 // PreparerDeps is what a Preparer works with.
 type PreparerDeps struct {
+	Runs      *Service
 	Templates *template.Service
 	Bundles   *bundle.Store
 	Tools     *tofu.Manager
@@ -101,12 +102,9 @@ func (p *Preparer) resolve(ctx context.Context, in PrepareInput, version *templa
 	if err := json.Unmarshal(in.Snapshot.Inputs, &values); err != nil {
 		return nil, fmt.Errorf("reading the inputs of run %s: %w", in.Run.ID, err)
 	}
-	outputs := map[string]map[string]expr.Output{}
-	for name, all := range in.Outputs {
-		outputs[name] = map[string]expr.Output{}
-		for output, v := range all {
-			outputs[name][output] = expr.Output{Value: v.Value, Sensitive: v.Sensitive}
-		}
+	nested, err := p.nested(ctx, in, version, values)
+	if err != nil {
+		return nil, err
 	}
 	resolved, err := p.Templates.Resolve(ctx, in.Snapshot.ProjectID, version, template.ResolveInput{
 		Resource: in.Step.Resource, Values: values,
@@ -115,16 +113,45 @@ func (p *Preparer) resolve(ctx context.Context, in PrepareInput, version *templa
 				ID: in.Snapshot.EnvironmentID, Name: in.Snapshot.EnvironmentName, UniqueName: in.Snapshot.UniqueName, Project: in.Snapshot.ProjectName,
 				Template: version.Version.Template, Version: version.Version.Version,
 			},
-			User: expr.User{Email: in.Snapshot.OwnerEmail}, Outputs: outputs,
+			User: expr.User{Email: in.Snapshot.OwnerEmail}, Outputs: scopeOutputs(in.Outputs), Nested: nested,
 		},
 	})
 	if err != nil {
 		return nil, err
 	}
-	if !resolved.Known() {
+	if !resolved.Known() && !in.Salvaging {
 		return nil, missingOutputs(resolved)
 	}
 	return resolved, nil
+}
+
+// nested reads the outputs of the other environments that the step's resource depends on, as they are now. A destroy takes
+// what is there: it must not be held up by an environment that is in trouble.
+func (p *Preparer) nested(ctx context.Context, in PrepareInput, version *template.Compiled, values []template.Value) (map[string]map[string]map[string]expr.Output, error) {
+	out := map[string]map[string]map[string]expr.Output{}
+	for _, d := range version.Dependencies(values)[in.Step.Resource] {
+		node, ok := version.Upstream(d)
+		if !ok || node.Kind != template.KindEnvironment {
+			continue
+		}
+		u, err := p.Runs.upstream(ctx, p.Runs.DB, in.Snapshot.ProjectID, node.Environment, "", in.Salvaging || in.Step.Action == ActionDestroy)
+		if err != nil {
+			return nil, err
+		}
+		out[node.Name] = scopeOutputs(u.Outputs)
+	}
+	return out, nil
+}
+
+func scopeOutputs(in map[string]map[string]Output) map[string]map[string]expr.Output {
+	out := map[string]map[string]expr.Output{}
+	for name, all := range in {
+		out[name] = map[string]expr.Output{}
+		for output, v := range all {
+			out[name][output] = expr.Output{Value: v.Value, Sensitive: v.Sensitive}
+		}
+	}
+	return out
 }
 
 func missingOutputs(r *template.Resolved) error {

@@ -49,8 +49,12 @@ func (c *Compiled) targetsOf(g *givenVariable) []target {
 		}
 		if s.Resource != "" {
 			r, ok := c.Resource(s.Resource)
+			if u, exists := c.Upstream(s.Resource); exists {
+				c.problem(bundle.Error, path+".resource", "%q is of the kind %s, which takes no variables", s.Resource, u.Kind)
+				continue
+			}
 			if !ok {
-				c.problem(bundle.Error, path+".resource", "there is no resource %q in the template", s.Resource)
+				c.problem(bundle.Error, path+".resource", "there is no resource %q in the template%s", s.Resource, suggest(s.Resource, c.order()))
 				continue
 			}
 			v := r.variable(name)

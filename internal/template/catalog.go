@@ -107,27 +107,6 @@ type VersionView struct {
 	Sandbox *configcontext.Sandbox
 }
 
-// Graph is the resources of a version and how they depend on each other.
-type Graph struct {
-	Nodes []Node `json:"nodes"`
-	Edges []Edge `json:"edges"`
-}
-
-// Node is one resource.
-type Node struct {
-	Name     string       `json:"name"`
-	Template string       `json:"template"`
-	Version  string       `json:"version"`
-	Provider ProviderName `json:"provider"`
-	Outputs  []string     `json:"outputs"`
-}
-
-// Edge says that To waits for From.
-type Edge struct {
-	From string `json:"from"`
-	To   string `json:"to"`
-}
-
 // View returns a version of an environment template as a developer may see it.
 // An empty version means the one activated last.
 func (s *Service) View(ctx context.Context, projectID, name, version string) (*VersionView, error) {
@@ -162,22 +141,6 @@ func (s *Service) ViewOf(ctx context.Context, projectID string, c *Compiled) (*V
 	}
 	view.Sandbox, err = s.Sandbox(ctx, projectID, c)
 	return view, err
-}
-
-// Graph returns the resources and their dependencies.
-func (c *Compiled) Graph() Graph {
-	g := Graph{Nodes: []Node{}, Edges: []Edge{}}
-	for _, r := range c.Resources {
-		n := Node{Name: r.Name, Template: r.Version.Template, Version: r.Version.Version, Provider: r.Version.Spec.Provider.Name, Outputs: []string{}}
-		for _, o := range r.Version.Module.Outputs {
-			n.Outputs = append(n.Outputs, o.Name)
-		}
-		g.Nodes = append(g.Nodes, n)
-		for _, d := range r.DependsOn {
-			g.Edges = append(g.Edges, Edge{From: d, To: r.Name})
-		}
-	}
-	return g
 }
 
 // Label names a version in lists of other things.

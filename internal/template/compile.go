@@ -8,6 +8,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 
+	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template/bundle"
 	"github.com/berthdev/berth/internal/template/expr"
 )
@@ -17,7 +18,8 @@ import (
 // variables of each resource. It is immutable and safe for many goroutines.
 type Compiled struct {
 	Version   *EnvironmentVersion
-	Resources []*CompiledResource // in the order of the template
+	Resources []*CompiledResource // the nodes that a run applies, in the order of the template
+	Upstreams []*Upstream         // the nodes that exist already: static resources and other environments
 
 	problems []Problem
 	inputs   []*boundInput
@@ -94,18 +96,35 @@ func NewCompiler() (*Compiler, error) {
 	return &Compiler{language: l, functions: validationFunctions()}, nil
 }
 
-// Compile checks an environment template version against the resource template
-// versions it uses. It always returns a result, with what is wrong in Problems;
-// a version with errors may be kept as a draft and nothing else. contextVariables
-// names the variables that attached contexts are known to give.
+// Surroundings is what is known around an environment template version. A nil map
+// of Statics or Environments says that nobody has looked, and nothing of them is
+// checked then.
+type Surroundings struct {
+	Resources map[ResourceVersionID]*ResourceVersion
+	// ContextVariables names the variables that attached contexts are known to give.
+	ContextVariables []string
+	Statics          map[string][]staticresource.Output
+	// Environments are the deployed environments of the project that the template is
+	// in: their resources, and those resources' outputs.
+	Environments map[string]map[string][]string
+}
+
+// Compile is CompileIn where nothing of statics and environments is known.
 func (c *Compiler) Compile(v *EnvironmentVersion, resources map[ResourceVersionID]*ResourceVersion, contextVariables ...string) *Compiled {
+	return c.CompileIn(v, Surroundings{Resources: resources, ContextVariables: contextVariables})
+}
+
+// CompileIn checks an environment template version against what it uses. It always
+// returns a result, with what is wrong in Problems; a version with errors may be
+// kept as a draft and nothing else.
+func (c *Compiler) CompileIn(v *EnvironmentVersion, in Surroundings) *Compiled {
 	out := &Compiled{Version: v, compiler: c, byName: map[string]*boundInput{}, locked: map[string]string{}}
-	out.addResources(resources)
+	out.addNodes(in)
 	out.bindEnvironmentVariables()
 	for _, r := range out.Resources {
 		out.bindResourceVariables(r)
 	}
-	out.addInputs(contextVariables)
+	out.addInputs(in.ContextVariables)
 	out.checkReferences()
 	out.checkCycles()
 	out.checkStaticValues()
@@ -132,70 +151,6 @@ func (c *Compiled) Resource(name string) (*CompiledResource, bool) {
 
 func (c *Compiled) problem(s bundle.Severity, path, format string, args ...any) {
 	c.problems = append(c.problems, Problem{Severity: s, Path: path, Message: fmt.Sprintf(format, args...)})
-}
-
-func (c *Compiled) addResources(versions map[ResourceVersionID]*ResourceVersion) {
-	spec := c.Version.Spec
-	if len(spec.Resources) == 0 {
-		c.problem(bundle.Error, "spec.resources", "the template has no resource; add at least one")
-	}
-	for i, r := range spec.Resources {
-		path := fmt.Sprintf("spec.resources[%d]", i)
-		if !namePattern.MatchString(r.Name) {
-			c.problem(bundle.Error, path+".name", "%q is no name for a resource; %s", r.Name, NameRule)
-			continue
-		}
-		if _, twice := c.Resource(r.Name); twice {
-			c.problem(bundle.Error, path+".name", "the name %q is used by another resource of the template", r.Name)
-			continue
-		}
-		if r.Kind != KindResourceTemplate {
-			c.problem(bundle.Error, path+".kind", "the kind %q is not supported; use %s", r.Kind, KindResourceTemplate)
-			continue
-		}
-		version := versions[r.VersionID]
-		if version == nil {
-			c.problem(bundle.Error, path+".template", "there is no resource template %q%s", r.Template, versionWords(r.Version))
-			continue
-		}
-		if version.State == Draft {
-			c.problem(bundle.Error, path+".version", "version %q of resource template %q is a draft; activate it first", version.Version, r.Template)
-		}
-		node := &CompiledResource{Name: r.Name, Version: version, index: i}
-		for j := range version.Module.Variables {
-			node.variables = append(node.variables, c.moduleVariable(&version.Module.Variables[j], path))
-		}
-		for _, p := range version.Module.Problems {
-			if p.Severity == bundle.Error {
-				c.problems = append(c.problems, Problem{Severity: p.Severity, Path: path, File: p.File, Line: p.Line, Message: r.Template + ": " + p.Message})
-			}
-		}
-		c.Resources = append(c.Resources, node)
-	}
-	for _, node := range c.Resources {
-		c.addDependencies(node, spec.Resources[node.index].DependsOn)
-	}
-}
-
-func versionWords(version string) string {
-	if version == "" {
-		return " with an active version that this project may use"
-	}
-	return fmt.Sprintf(" with a version %q that this project may use", version)
-}
-
-func (c *Compiled) addDependencies(node *CompiledResource, names []string) {
-	for j, name := range names {
-		path := fmt.Sprintf("spec.resources[%d].dependsOn[%d]", node.index, j)
-		switch _, ok := c.Resource(name); {
-		case name == node.Name:
-			c.problem(bundle.Error, path, "resource %q cannot depend on itself", name)
-		case !ok:
-			c.problem(bundle.Error, path, "resource %q depends on %q, which is not in the template", node.Name, name)
-		case !slices.Contains(node.DependsOn, name):
-			node.DependsOn = append(node.DependsOn, name)
-		}
-	}
 }
 
 func (c *Compiled) moduleVariable(v *bundle.Variable, path string) *moduleVariable {
@@ -272,80 +227,6 @@ func checkVariable(v Variable) []Problem {
 	return out
 }
 
-// checkReferences checks every expression of a template against the outputs of
-// the resources it names, and turns each use into a dependency.
-func (c *Compiled) checkReferences() {
-	checked := map[*givenVariable]bool{}
-	for _, r := range c.Resources {
-		for _, m := range r.variables {
-			for _, g := range []*givenVariable{m.environment, m.resource} {
-				if g == nil || g.expr == nil {
-					continue
-				}
-				for _, ref := range g.expr.References() {
-					if !checked[g] {
-						if err := c.checkReference(ref); err != nil {
-							c.problem(bundle.Error, g.path+".value", "variable %q: %v", g.Name, err)
-						}
-					}
-					if g == m.given() {
-						r.dependOn(ref.Resource)
-					}
-				}
-				checked[g] = true
-			}
-		}
-	}
-}
-
-func (r *CompiledResource) dependOn(name string) {
-	if !slices.Contains(r.DependsOn, name) {
-		r.DependsOn = append(r.DependsOn, name)
-	}
-}
-
-func (c *Compiled) checkReference(ref expr.Reference) error {
-	r, ok := c.Resource(ref.Resource)
-	if !ok {
-		var names []string
-		for _, other := range c.Resources {
-			names = append(names, other.Name)
-		}
-		return fmt.Errorf("%s: there is no resource %q%s", ref, ref.Resource, suggest(ref.Resource, names))
-	}
-	if _, ok := r.Version.Module.Output(ref.Output); ok {
-		return nil
-	}
-	var names []string
-	for _, o := range r.Version.Module.Outputs {
-		names = append(names, o.Name)
-	}
-	return fmt.Errorf("%s: resource %q has no output %q%s", ref, ref.Resource, ref.Output, suggest(ref.Output, names))
-}
-
-func (c *Compiled) checkCycles() {
-	deps := map[string][]string{}
-	for _, r := range c.Resources {
-		deps[r.Name] = r.DependsOn
-	}
-	if cycle := findCycle(c.order(), deps); cycle != nil {
-		i := 0
-		if r, ok := c.Resource(cycle[0]); ok {
-			i = r.index
-		}
-		c.problem(bundle.Error, fmt.Sprintf("spec.resources[%d].dependsOn", i),
-			"the resources wait for each other: %s; remove one of these dependencies", joinArrows(cycle))
-	}
-}
-
-func (c *Compiled) order() []string {
-	var out []string
-	for _, r := range c.Resources {
-		out = append(out, r.Name)
-	}
-	return out
-}
-
 // checkStaticValues converts every value that a template gives to the type of
 // the variables it sets, and checks it against their validations.
 func (c *Compiled) checkStaticValues() {
@@ -356,7 +237,7 @@ func (c *Compiled) checkStaticValues() {
 					continue
 				}
 				if g.expr != nil {
-					if err := kindFits(g.expr.Kind(), m.Type.Kind); err != nil {
+					if err := kindFits(c.kindOf(g.expr), m.Type.Kind); err != nil {
 						c.problem(bundle.Error, g.path+".value", "variable %q: resource %q needs another type: %v", g.Name, r.Name, err)
 					}
 					continue

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	"github.com/berthdev/berth/internal/audit"
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/configcontext"
 	"github.com/berthdev/berth/internal/db"
+	"github.com/berthdev/berth/internal/staticresource"
+	"github.com/berthdev/berth/internal/template/expr"
 )
 
 // Find returns an active version of an environment template that a project may
@@ -62,6 +66,25 @@ func (s *Service) Load(ctx context.Context, projectID string, id EnvironmentVers
 	return s.load(ctx, projectID, id)
 }
 
+// Latest returns the version of a template that was activated last, among those that
+// a project may use. ErrNoVersion says that there is none.
+func (s *Service) Latest(ctx context.Context, projectID string, id EnvironmentTemplateID) (*Compiled, error) {
+	k := environmentKind()
+	if err := s.audit.Authorize(ctx, authz.TemplateRead, projectID, audit.Object{Kind: k.auditKind(), ID: string(id)}); err != nil {
+		return nil, err
+	}
+	version, err := db.One(ctx, s.db, db.Value[EnvironmentVersionID], `SELECT v.id FROM `+k.versions+` v JOIN `+k.templates+` t ON t.id = v.template_id
+		WHERE v.state = 'active' AND t.id = $2 AND `+k.visibleTo()+`
+		ORDER BY COALESCE(v.activated_at, 0) DESC, v.created_at DESC, v.id DESC LIMIT 1`, projectID, id)
+	if errors.Is(err, db.ErrNoRows) {
+		return nil, ErrNoVersion
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking up the latest version: %w", err)
+	}
+	return s.load(ctx, projectID, version)
+}
+
 func (s *Service) load(ctx context.Context, projectID string, id EnvironmentVersionID) (*Compiled, error) {
 	v, err := getEnvironmentVersionByID(ctx, s.db, id)
 	if errors.Is(err, db.ErrNoRows) {
@@ -81,7 +104,21 @@ func (s *Service) load(ctx context.Context, projectID string, id EnvironmentVers
 	if err != nil {
 		return nil, err
 	}
-	return s.compile(v, resources, variables), nil
+	statics, err := s.staticOutputs(ctx, projectID, v)
+	if err != nil {
+		return nil, err
+	}
+	return s.compile(v, Surroundings{Resources: resources, ContextVariables: variables, Statics: statics}), nil
+}
+
+// staticOutputs tells what the static resources give that a version uses. What is
+// visible to the owner of the template counts, wherever an environment of it is.
+func (s *Service) staticOutputs(ctx context.Context, projectID string, v *EnvironmentVersion) (map[string][]staticresource.Output, error) {
+	names := v.statics()
+	if len(names) == 0 {
+		return map[string][]staticresource.Output{}, nil
+	}
+	return s.statics.Outputs(ctx, projectID, v.ProjectID, names)
 }
 
 func (s *Service) resourcesOf(ctx context.Context, v *EnvironmentVersion) (map[ResourceVersionID]*ResourceVersion, error) {
@@ -146,22 +183,27 @@ const maxCompiled = 256
 
 // compile compiles a version, or takes the result of an earlier time. A stored
 // version is the same as long as its time of change and its resources' are.
-func (s *Service) compile(v *EnvironmentVersion, resources map[ResourceVersionID]*ResourceVersion, variables []string) *Compiled {
+func (s *Service) compile(v *EnvironmentVersion, in Surroundings) *Compiled {
 	var key strings.Builder
 	fmt.Fprintf(&key, "%s %d", v.ID, v.UpdatedAt.UnixMicro())
 	for _, r := range v.Spec.Resources {
-		if rv := resources[r.VersionID]; rv != nil {
+		if rv := in.Resources[r.VersionID]; rv != nil {
 			fmt.Fprintf(&key, " %s %d", rv.ID, rv.UpdatedAt.UnixMicro())
 		}
 	}
-	fmt.Fprintf(&key, " %q", variables)
+	fmt.Fprintf(&key, " %q", in.ContextVariables)
+	for _, name := range v.statics() {
+		if outputs, ok := in.Statics[name]; ok {
+			fmt.Fprintf(&key, " %s %+v", name, outputs)
+		}
+	}
 	s.mu.Lock()
 	c := s.compiled[key.String()]
 	s.mu.Unlock()
 	if c != nil {
 		return c
 	}
-	c = s.compiler.Compile(v, resources, variables...)
+	c = s.compiler.CompileIn(v, in)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.compiled) >= maxCompiled {
@@ -219,9 +261,40 @@ func (c *Compiled) versions() map[ResourceVersionID]*ResourceVersion {
 	return out
 }
 
+// CheckStatics returns an error that names what is wrong with the static resources
+// that a deploy would use: they may have changed since the template was saved.
+func (s *Service) CheckStatics(ctx context.Context, projectID string, c *Compiled) error {
+	if err := authz.Require(ctx, authz.TemplateRead, projectID); err != nil {
+		return err
+	}
+	var wrong []string
+	for _, u := range c.Upstreams {
+		if u.Kind == KindStatic && !u.known {
+			wrong = append(wrong, fmt.Sprintf("there is no static resource %q for it", u.Static))
+		}
+	}
+	for _, g := range c.givenExpressions() {
+		for _, ref := range g.expr.References() {
+			u, ok := c.Upstream(ref.Resource)
+			if !ok || !u.known || u.Kind != KindStatic {
+				continue
+			}
+			if err := c.lookUp(ref); err != nil {
+				wrong = append(wrong, err.Error())
+			}
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return ErrNoStatic.With("Template %s %s cannot be deployed: %s. An Infrastructure Admin of the project that owns the template can put that right.",
+		c.Version.Template, c.Version.Version, strings.Join(slices.Compact(wrong), "; "))
+}
+
 // Resolve finds what a step of one resource runs with, contexts included. It is
 // internal: only Berth itself, preparing a run, may call it (see
-// configcontext.Service.Resolve). The contexts in in are filled by it.
+// configcontext.Service.Resolve). It fills in the contexts in in, and the outputs of
+// static resources among those of its scope.
 func (s *Service) Resolve(ctx context.Context, projectID string, c *Compiled, in ResolveInput) (*Resolved, error) {
 	r, ok := c.Resource(in.Resource)
 	if !ok {
@@ -234,7 +307,40 @@ func (s *Service) Resolve(ctx context.Context, projectID string, c *Compiled, in
 	if in.ResourceContexts, err = s.contexts.Resolve(ctx, projectID, r.Version.ProjectID, contextNames(r.Version.Spec.Contexts)); err != nil {
 		return nil, err
 	}
+	if in.Scope, err = s.withStatics(ctx, c, in); err != nil {
+		return nil, err
+	}
 	return c.Resolve(in)
+}
+
+// withStatics adds the outputs of the static resources that the resource depends on.
+func (s *Service) withStatics(ctx context.Context, c *Compiled, in ResolveInput) (expr.Scope, error) {
+	nodes := map[string]string{}
+	var names []string
+	for _, d := range c.Dependencies(in.Values)[in.Resource] {
+		if u, ok := c.Upstream(d); ok && u.Kind == KindStatic {
+			nodes[u.Name] = u.Static
+			names = append(names, u.Static)
+		}
+	}
+	if len(names) == 0 {
+		return in.Scope, nil
+	}
+	values, err := s.statics.Resolve(ctx, c.Version.ProjectID, names)
+	if err != nil {
+		return in.Scope, err
+	}
+	scope := in.Scope
+	if scope.Outputs = maps.Clone(scope.Outputs); scope.Outputs == nil {
+		scope.Outputs = map[string]map[string]expr.Output{}
+	}
+	for node, name := range nodes {
+		scope.Outputs[node] = map[string]expr.Output{}
+		for output, v := range values[name] {
+			scope.Outputs[node][output] = expr.Output{Value: v.JSON, Sensitive: v.Sensitive}
+		}
+	}
+	return scope, nil
 }
 
 func contextNames(refs []ContextRef) []string {

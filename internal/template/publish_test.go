@@ -3,6 +3,9 @@ package template_test
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -146,12 +149,13 @@ func TestBrokenSources(t *testing.T) {
 	})
 	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(r.dir, "link", "passwd")))
 	r.commit(nil)
-	big := f.repo(t, nil)
-	require.NoError(t, os.WriteFile(filepath.Join(big.dir, "blob.bin"), make([]byte, 60<<20), 0o644))
-	big.commit(map[string]string{"main.tf": smallModule})
-	_, _, err := f.repositories.Set(f.system, demo, "big", repository.Input{URL: "file://" + big.dir})
-	require.NoError(t, err)
-	_, _, err = f.repositories.Set(f.system, demo, "infra", repository.Input{URL: "file://" + r.dir})
+	locked := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	t.Cleanup(locked.Close)
+	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: locked.Certificate().Raw}))
+	_, _, err := f.repositories.Set(f.system, demo, "locked", repository.Input{URL: locked.URL + "/infra.git", CACert: ca})
 	require.NoError(t, err)
 	_, _, err = f.repositories.Set(f.system, demo, "gone", repository.Input{URL: "file://" + filepath.Join(r.dir, "nowhere")})
 	require.NoError(t, err)
@@ -168,20 +172,20 @@ func TestBrokenSources(t *testing.T) {
 		spec template.ResourceSpec
 		want string
 	}{
-		"bad HCL":          {fromRepo("bad"), "main.tf:1"},
-		"missing module":   {fromRepo("missing"), "main.tf:2"},
-		"module outside":   {fromRepo("outside"), "main.tf:1"},
-		"bad type":         {fromRepo("type"), "main.tf:2"},
-		"no module":        {fromRepo("empty"), "holds no .tf"},
-		"no folder":        {fromRepo("nothing"), "nothing"},
-		"link out":         {fromRepo("link"), "passwd"},
-		"too big":          {source("big", "", ""), "blob.bin"},
-		"no branch":        {source("infra", "release", "ok"), "spec.source.revision"},
-		"no repository":    {source("typo", "", "ok"), "spec.source.repository"},
-		"repository gone":  {source("gone", "", "ok"), "spec.source.repository"},
-		"no upload":        {template.ResourceSpec{Source: template.Source{Upload: strings.Repeat("0", 64)}}, "spec.source.upload"},
-		"unknown variable": {variable("sise", "1"), `spec.variables[0].name|`},
-		"type error":       {variable("size", "many"), `spec.variables[0].value|`},
+		"bad HCL":             {fromRepo("bad"), "main.tf:1"},
+		"missing module":      {fromRepo("missing"), "main.tf:2"},
+		"module outside":      {fromRepo("outside"), "main.tf:1"},
+		"bad type":            {fromRepo("type"), "main.tf:2"},
+		"no module":           {fromRepo("empty"), "holds no .tf"},
+		"no folder":           {fromRepo("nothing"), "nothing"},
+		"link out":            {fromRepo("link"), "passwd"},
+		"no branch":           {source("infra", "release", "ok"), "spec.source.revision"},
+		"no repository":       {source("typo", "", "ok"), "spec.source.repository"},
+		"repository gone":     {source("gone", "", "ok"), "spec.source.repository"},
+		"asks for a password": {source("locked", "", "ok"), "|spec.source.repository|:0|127.0.0.1 asks for a user name and a password"},
+		"no upload":           {template.ResourceSpec{Source: template.Source{Upload: strings.Repeat("0", 64)}}, "spec.source.upload"},
+		"unknown variable":    {variable("sise", "1"), `spec.variables[0].name|`},
+		"type error":          {variable("size", "many"), `spec.variables[0].value|`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := version("broken", "v1", template.Active)
@@ -218,6 +222,18 @@ func TestBrokenSources(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
+}
+
+func TestTooMuchCode(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dbtest.SQLite(t))
+	r := f.repo(t, map[string]string{"main.tf": smallModule})
+	require.NoError(t, os.WriteFile(filepath.Join(r.dir, "blob.bin"), make([]byte, 51<<20), 0o644))
+	r.commit(nil)
+	reading, err := f.Read(f.system, demo, fromRepo(""))
+	require.NoError(t, err)
+	require.Empty(t, reading.Bundle)
+	require.Contains(t, problemsText(reading.Problems), "error|spec.source.path|:0|the source is 51.0 MB, a template may hold at most 50.0 MB; its largest file is blob.bin")
 }
 
 func TestRefusedSpecifications(t *testing.T) {
@@ -315,6 +331,23 @@ func TestIncompleteDraft(t *testing.T) {
 		require.Empty(t, v.Problems)
 		require.False(t, v.Spec.Bundle.Incomplete)
 	})
+}
+
+// While the tool is not there, code that calls modules from elsewhere cannot be published: its runs would have to fetch them.
+func TestNoToolYet(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dbtest.SQLite(t))
+	f.repo(t, map[string]string{"far/main.tf": smallModule + "module \"far\" {\n  source = \"example.com/far/away\"\n}\n", "near/main.tf": smallModule})
+	f.vendor.problems = []bundle.Problem{{Severity: bundle.Warning, Message: "OpenTofu is not ready"}}
+	_, _, err := f.SaveResource(f.system, version("far", "v1", template.Active), fromRepo("far"))
+	require.ErrorContains(t, err, `main.tf:12: module "far" comes from example.com/far/away and could not be fetched yet`)
+	_, _, err = f.SaveResource(f.system, version("far", "v1", template.Draft), fromRepo("far"))
+	require.NoError(t, err)
+	near, _, err := f.SaveResource(f.system, version("near", "v1", template.Active), fromRepo("near"))
+	require.NoError(t, err)
+	require.Equal(t, "warning||:0|OpenTofu is not ready\n", problemsText(near.Problems))
+	f.vendor.problems = nil
+	require.NoError(t, f.SetResourceState(f.system, demo, "far", "v1", template.Active))
 }
 
 // A draft that was read once can become active when its repository is gone.

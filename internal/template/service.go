@@ -15,6 +15,7 @@ import (
 	"github.com/berthdev/berth/internal/fault"
 	"github.com/berthdev/berth/internal/project"
 	"github.com/berthdev/berth/internal/secret"
+	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template/bundle"
 )
 
@@ -29,6 +30,7 @@ var (
 	ErrNotUsable    = fault.New(fault.Conflict, "template_version_not_active", "The version of the template is not active.")
 	ErrState        = fault.New(fault.Conflict, "template_version_state", "The version cannot go to this state.")
 	ErrNoContext    = fault.New(fault.Conflict, "context_missing", "A config context that the template needs is missing.")
+	ErrNoStatic     = fault.New(fault.Conflict, "static_resource_missing", "A static resource that the template needs is missing.")
 )
 
 // Deps is what the service needs.
@@ -36,6 +38,7 @@ type Deps struct {
 	DB       *db.DB
 	Audit    *audit.Service
 	Contexts *configcontext.Service
+	Statics  *staticresource.Service
 	Bundles  *bundle.Store
 	// Projects says who may share; made from the rest when nil.
 	Projects *project.Service
@@ -51,6 +54,10 @@ type Deps struct {
 	// EnvironmentUsers tells which environments use versions of environment
 	// templates. Nobody uses any when it is nil.
 	EnvironmentUsers UsersFunc
+	// AppliedFunc tells which versions those environments of a project are deployed
+	// with that are deployed. Without it templates that use other environments are not
+	// checked against what those have. It must authorise the subject of the context.
+	AppliedFunc func(ctx context.Context, projectID string, names []string) (map[string]EnvironmentVersionID, error)
 }
 
 // UsersFunc finds the environments that use versions of environment templates,
@@ -62,7 +69,9 @@ type Service struct {
 	db       *db.DB
 	audit    *audit.Service
 	contexts *configcontext.Service
+	statics  *staticresource.Service
 	bundles  *bundle.Store
+	applied  func(ctx context.Context, projectID string, names []string) (map[string]EnvironmentVersionID, error)
 	compiler *Compiler
 	projects *project.Service
 	keys     *secret.Keyring
@@ -86,8 +95,9 @@ func New(deps Deps) (*Service, error) {
 		deps.Projects = project.New(project.Deps{DB: deps.DB, Audit: deps.Audit})
 	}
 	return &Service{
-		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, bundles: deps.Bundles, compiler: c, compiled: map[string]*Compiled{},
+		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, statics: deps.Statics, bundles: deps.Bundles, compiler: c, compiled: map[string]*Compiled{},
 		projects: deps.Projects, keys: deps.Keyring, repositories: deps.Repositories, vendor: deps.Vendor, allowFileGit: deps.AllowFileGit, users: deps.EnvironmentUsers,
+		applied: deps.AppliedFunc,
 	}, nil
 }
 

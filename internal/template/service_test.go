@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -82,8 +83,10 @@ func newFixture(t testing.TB, d *db.DB) *fixture {
 		DB: d, Audit: f.audit, Keyring: keys, Projects: f.projects, Repositories: f.repositories, Vendor: f.vendor,
 		Contexts: configcontext.New(configcontext.Deps{DB: d, Audit: f.audit, Keyring: keys}),
 		Bundles:  bundle.NewStore(bucket, filepath.Join(t.TempDir(), "cache")),
-		EnvironmentUsers: func(context.Context, db.Querier, []template.EnvironmentVersionID) (map[template.EnvironmentVersionID][]template.User, error) {
-			return f.users, nil
+		EnvironmentUsers: func(_ context.Context, _ db.Querier, asked []template.EnvironmentVersionID) (map[template.EnvironmentVersionID][]template.User, error) {
+			out := maps.Clone(f.users)
+			maps.DeleteFunc(out, func(id template.EnvironmentVersionID, _ []template.User) bool { return !slices.Contains(asked, id) })
+			return out, nil
 		},
 	})
 	require.NoError(t, err)
@@ -218,4 +221,19 @@ func problemsText(problems []template.Problem) string {
 		fmt.Fprintf(&out, "%s|%s|%s:%d|%s\n", p.Severity, p.Path, p.File, p.Line, p.Message)
 	}
 	return out.String()
+}
+
+// age makes everything that is stored so much older.
+func (f *fixture) age(t *testing.T, by time.Duration) error {
+	t.Helper()
+	old := time.Now().Add(-by)
+	if _, err := f.db.ExecContext(t.Context(), "UPDATE template_uploads SET used_at = $1", db.Micros(old)); err != nil {
+		return err
+	}
+	return filepath.WalkDir(f.blobs, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		return os.Chtimes(path, old, old)
+	})
 }

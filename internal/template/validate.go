@@ -236,7 +236,7 @@ func (c *Compiled) readExpression(r *readValueOf) error {
 		}
 	}
 	for _, t := range r.targets {
-		if err := kindFits(e.Kind(), t.variable.Type.Kind); err != nil {
+		if err := kindFits(c.kindOf(e), t.variable.Type.Kind); err != nil {
 			return err
 		}
 	}

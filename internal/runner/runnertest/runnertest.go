@@ -14,8 +14,11 @@ import (
 
 // Script is what the fake does; it lies as fake.json in the root module.
 type Script struct {
-	Objects []Object                   `json:"objects,omitempty"`
+	Objects []Object `json:"objects,omitempty"`
+	// Outputs are the values of the module's outputs; the text "${var.NAME}" stands for the value of an input.
 	Outputs map[string]json.RawMessage `json:"outputs,omitempty"`
+	// Sensitive names the outputs that the module marks as sensitive.
+	Sensitive []string `json:"sensitive,omitempty"`
 	// Print are lines printed before anything is applied; "${var.NAME}" is replaced by the input's text.
 	Print []string `json:"print,omitempty"`
 	// Witness is a file that gets a line per start of the program in a step: its arguments.

@@ -47,22 +47,38 @@ type Output struct {
 }
 
 // Scope is everything an expression may read. Outputs is by resource, then by
-// output; what is missing is unknown.
+// output; Nested is the same for each other environment that is used as a resource.
+// What is missing is unknown.
 type Scope struct {
 	Environment Environment
 	User        User
 	Outputs     map[string]map[string]Output
+	Nested      map[string]map[string]map[string]Output
 }
 
-// Reference is one use of a resource's output.
+// Reference is one use of an output: of a resource or, with Inner, of the resource
+// of that name in another environment, which Resource stands for.
 type Reference struct {
 	Resource string `json:"resource"`
+	Inner    string `json:"inner,omitempty"`
 	Output   string `json:"output"`
 }
 
 // String writes the reference as in an expression.
 func (r Reference) String() string {
+	if r.Inner != "" {
+		return fmt.Sprintf("resource[%q].resource[%q].output.%s", r.Resource, r.Inner, r.Output)
+	}
 	return fmt.Sprintf("resource[%q].output.%s", r.Resource, r.Output)
+}
+
+func (s Scope) output(r Reference) (Output, bool) {
+	outputs := s.Outputs[r.Resource]
+	if r.Inner != "" {
+		outputs = s.Nested[r.Resource][r.Inner]
+	}
+	out, ok := outputs[r.Output]
+	return out, ok
 }
 
 // UnknownError lists outputs that an expression needs and the scope lacks.
@@ -144,6 +160,7 @@ type part struct {
 	source  string
 	program cel.Program
 	refs    []Reference
+	alone   bool // it is one reference and nothing else
 	kind    string
 }
 
@@ -188,7 +205,7 @@ func (l *Language) compile(source string) (part, error) {
 	if issues.Err() != nil {
 		return fail("%s", readable(issues))
 	}
-	refs, err := references(parsed)
+	refs, alone, err := references(parsed)
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -200,7 +217,7 @@ func (l *Language) compile(source string) (part, error) {
 	if err != nil {
 		return fail("%v", err)
 	}
-	return part{source: source, program: program, refs: refs, kind: kindOf(checked.OutputType())}, nil
+	return part{source: source, program: program, refs: refs, alone: alone, kind: kindOf(checked.OutputType())}, nil
 }
 
 func kindOf(t *cel.Type) string {
@@ -237,6 +254,15 @@ func (e *Expression) Text() string { return e.text }
 // References returns the outputs that the expression uses, each once.
 func (e *Expression) References() []Reference { return slices.Clone(e.refs) }
 
+// Reference returns the output whose value is the value of the whole text, if it is
+// one: then the text has the type of the output.
+func (e *Expression) Reference() (Reference, bool) {
+	if !e.whole() || !e.parts[0].alone {
+		return Reference{}, false
+	}
+	return e.parts[0].refs[0], true
+}
+
 // Result is an evaluated expression. It is sensitive when any output it used is.
 type Result struct {
 	Value     json.RawMessage
@@ -249,7 +275,7 @@ func (e *Expression) Eval(scope Scope) (Result, error) {
 	var result Result
 	var unknown []Reference
 	for _, r := range e.refs {
-		out, ok := scope.Outputs[r.Resource][r.Output]
+		out, ok := scope.output(r)
 		if !ok {
 			unknown = append(unknown, r)
 		}
@@ -303,17 +329,27 @@ func (e *Expression) activation(scope Scope) (map[string]any, error) {
 	vars := scope.scalars()
 	resources := map[string]any{}
 	for _, r := range e.refs {
-		value, err := decode(scope.Outputs[r.Resource][r.Output].Value)
+		out, _ := scope.output(r)
+		value, err := decode(out.Value)
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", r, err)
 		}
-		entry, ok := resources[r.Resource].(map[string]any)
-		if !ok {
-			entry = map[string]any{"output": map[string]any{}}
-			resources[r.Resource] = entry
+		entry := within(resources, r.Resource)
+		if r.Inner != "" {
+			entry = within(within(entry, "resource"), r.Inner)
 		}
-		entry["output"].(map[string]any)[r.Output] = value
+		within(entry, "output")[r.Output] = value
 	}
 	vars["resource"] = resources
 	return vars, nil
+}
+
+// within returns the map under a key, which it makes when there is none.
+func within(m map[string]any, key string) map[string]any {
+	inner, ok := m[key].(map[string]any)
+	if !ok {
+		inner = map[string]any{}
+		m[key] = inner
+	}
+	return inner
 }

@@ -2,6 +2,7 @@ package expr_test
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -31,6 +32,12 @@ func scope() expr.Scope {
 				"nested":  {Value: json.RawMessage(`{"value":{"x":1.5}}`)},
 			},
 		},
+		Nested: map[string]map[string]map[string]expr.Output{
+			"net": {
+				"vpc": {"vpc_id": {Value: json.RawMessage(`"vpc-7"`)}, "token": {Value: json.RawMessage(`"t0p"`), Sensitive: true}},
+				"dns": {"zone": {Value: json.RawMessage(`"z"`)}},
+			},
+		},
 	}
 }
 
@@ -40,14 +47,19 @@ func TestEval(t *testing.T) {
 	for text, want := range map[string]string{
 		`plain`:                `"plain"`,
 		`$(environment.name)$`: `"ecs-1"`,
-		`a-$(environment.name)$-$( environment.project )$`:         `"a-ecs-1-demo"`,
-		`$(resource["vpc"].output.subnets)$`:                       `["a","b"]`,
-		`$(resource["vpc"].output["subnets"][1])$`:                 `"b"`,
-		`$(resource."vpc".output.vpc_id.value)$`:                   `"vpc-9"`,
-		`$(resource."vpc".output.subnets.value.size())$`:           `2`,
-		`$(resource."vpc".output.nested.value.value.x)$`:           `1.5`,
-		`$(resource["vpc"].output.nested.value.x)$`:                `1.5`,
-		`ids: $(resource["vpc"].output.subnets)$`:                  `"ids: [\"a\",\"b\"]"`,
+		`a-$(environment.name)$-$( environment.project )$`:             `"a-ecs-1-demo"`,
+		`$(resource["vpc"].output.subnets)$`:                           `["a","b"]`,
+		`$(resource["vpc"].output["subnets"][1])$`:                     `"b"`,
+		`$(resource."vpc".output.vpc_id.value)$`:                       `"vpc-9"`,
+		`$(resource."vpc".output.subnets.value.size())$`:               `2`,
+		`$(resource."vpc".output.nested.value.value.x)$`:               `1.5`,
+		`$(resource["vpc"].output.nested.value.x)$`:                    `1.5`,
+		`ids: $(resource["vpc"].output.subnets)$`:                      `"ids: [\"a\",\"b\"]"`,
+		`$(resource["net"].resource["vpc"].output.vpc_id)$`:            `"vpc-7"`,
+		`$(resource."net".resource."vpc".output.vpc_id.value)$`:        `"vpc-7"`,
+		`$(resource["net"].resource."vpc".output.vpc_id.value)$`:       `"vpc-7"`,
+		`$(resource."net".resource["vpc"].output.vpc_id.value + "/")$`: `"vpc-7/"`,
+		`$(resource["net"].resource["vpc"].output.vpc_id + resource["net"].resource["dns"].output["zone"] + resource["vpc"].output.vpc_id)$`: `"vpc-7zvpc-9"`,
 		`$(resource["vpc"].output.count)$`:                         `9007199254740993`,
 		`$({"Project": environment.project, "Mail": user.email})$`: `{"Mail":"dev@example.com","Project":"demo"}`,
 		`$("a )$ b")$`:                                        `"a )$ b"`,
@@ -79,10 +91,13 @@ func TestCompileRefuses(t *testing.T) {
 		`$(environment.name + 1)$`:                `no matching overload`,
 		`$(resource[environment.name].output.x)$`: `resource["name"].output.name`,
 		`$(resource)$`:                            `resource["name"].output.name`,
-		`$(resource["x"].status)$`:                `resource["name"].output.name`,
-		`$(has(resource["x"].output.y))$`:         `resource["name"].output.name`,
-		`$(os.env)$`:                              `there is no "os"`,
-		strings.Repeat("x", 9000):                 `longer than`,
+		`$(resource["x"].resource["y"])$`:         `resource["environment"].resource["name"].output.name`,
+		`$(resource["x"].resource["y"].resource["z"].output.a)$`: `resource["name"].output.name, and one`,
+		`$(resource["x"].resource[user.email].output.a)$`:        `and one of another environment`,
+		`$(resource["x"].status)$`:                               `resource["name"].output.name`,
+		`$(has(resource["x"].output.y))$`:                        `resource["name"].output.name`,
+		`$(os.env)$`:                                             `there is no "os"`,
+		strings.Repeat("x", 9000):                                `longer than`,
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
@@ -101,6 +116,40 @@ func TestReferencesAndUnknown(t *testing.T) {
 	var unknown *expr.UnknownError
 	require.ErrorAs(t, err, &unknown)
 	require.Equal(t, []expr.Reference{{Resource: "db", Output: "id"}}, unknown.References)
+}
+
+func TestReferencesToOtherEnvironments(t *testing.T) {
+	t.Parallel()
+	l := language(t)
+	e, err := l.Compile(`a $(resource."net".resource."vpc".output.vpc_id.value)$ $(resource["net"].resource["none"].output.x)$`)
+	require.NoError(t, err)
+	vpc, none := expr.Reference{Resource: "net", Inner: "vpc", Output: "vpc_id"}, expr.Reference{Resource: "net", Inner: "none", Output: "x"}
+	require.Equal(t, []expr.Reference{vpc, none}, e.References())
+	require.Equal(t, `resource["net"].resource["vpc"].output.vpc_id`, vpc.String())
+	_, err = e.Eval(scope())
+	var unknown *expr.UnknownError
+	require.ErrorAs(t, err, &unknown)
+	require.Equal(t, []expr.Reference{none}, unknown.References)
+
+	e, err = l.Compile(`$(resource["net"].resource["vpc"].output.token)$`)
+	require.NoError(t, err)
+	got, err := e.Eval(scope())
+	require.NoError(t, err)
+	require.True(t, got.Sensitive)
+}
+
+func TestReferenceIsTheWholeValue(t *testing.T) {
+	t.Parallel()
+	l := language(t)
+	for text, want := range map[string]bool{
+		`$(resource["a"].output.b)$`: true, `$( resource."a".output.b.value )$`: true, `$(resource["a"].resource["b"].output.c)$`: true,
+		`x$(resource["a"].output.b)$`: false, `$(resource["a"].output.b[0])$`: false, `$(resource["a"].output.b + 1)$`: false, `$(1)$`: false,
+	} {
+		e, err := l.Compile(text)
+		require.NoError(t, err)
+		_, alone := e.Reference()
+		require.Equal(t, want, alone, text)
+	}
 }
 
 func TestSensitiveOutputMakesResultSensitive(t *testing.T) {
@@ -135,7 +184,7 @@ func TestCostIsBounded(t *testing.T) {
 }
 
 func FuzzCompile(f *testing.F) {
-	for _, s := range []string{`$(environment.name)$`, `$(resource."a".output.b.value)$`, `$("\")$`, `a$(1)$b$(2)$`, `$(resource["a"].output.b[0])$`} {
+	for _, s := range []string{`$(environment.name)$`, `$(resource."a".output.b.value)$`, `$("\")$`, `a$(1)$b$(2)$`, `$(resource["a"].output.b[0])$`, `$(resource."a".resource."b".output.c.value)$`} {
 		f.Add(s)
 	}
 	l := language(f)
@@ -148,13 +197,25 @@ func FuzzCompile(f *testing.F) {
 			return
 		}
 		outputs := map[string]map[string]expr.Output{}
+		nested := map[string]map[string]map[string]expr.Output{}
 		for _, r := range e.References() {
-			if outputs[r.Resource] == nil {
-				outputs[r.Resource] = map[string]expr.Output{}
+			of := outputs
+			if r.Inner != "" {
+				if nested[r.Resource] == nil {
+					nested[r.Resource] = map[string]map[string]expr.Output{}
+				}
+				of, r.Resource = nested[r.Resource], r.Inner
 			}
-			outputs[r.Resource][r.Output] = expr.Output{Value: json.RawMessage(`"v"`)}
+			if of[r.Resource] == nil {
+				of[r.Resource] = map[string]expr.Output{}
+			}
+			of[r.Resource][r.Output] = expr.Output{Value: json.RawMessage(`"v"`)}
 		}
-		got, err := e.Eval(expr.Scope{Outputs: outputs})
+		got, err := e.Eval(expr.Scope{Outputs: outputs, Nested: nested})
+		var unknown *expr.UnknownError
+		if errors.As(err, &unknown) {
+			t.Fatalf("%q: %v", text, err)
+		}
 		if err == nil && !json.Valid(got.Value) {
 			t.Fatalf("%q gives %q, which is no JSON", text, got.Value)
 		}

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,7 +69,8 @@ func stringLength(code string) int {
 }
 
 // rewrite turns Rafay's spelling resource."x".output.y.value into
-// resource["x"].output.y. Text inside string literals stays as it is.
+// resource["x"].output.y, and resource."x".resource."y".output.z.value likewise.
+// Text inside string literals stays as it is.
 func rewrite(code string) string {
 	var out strings.Builder
 	for i := 0; i < len(code); {
@@ -89,25 +91,31 @@ func rewrite(code string) string {
 	return out.String()
 }
 
-// foreignReference reads resource."x".output.y.value at code[at:], and returns
+// foreignReference reads a reference in Rafay's spelling at code[at:], and returns
 // how long it is and what it becomes; 0 when there is none.
 func foreignReference(code string, at int) (int, string) {
-	const lead = `resource."`
-	if !strings.HasPrefix(code[at:], lead) || (at > 0 && (isIdentifier(code[at-1]) || code[at-1] == '.')) {
+	if at > 0 && (isIdentifier(code[at-1]) || code[at-1] == '.') {
 		return 0, ""
 	}
-	open := at + len(lead) - 1
-	name := stringLength(code[open:])
-	if name < 2 || code[open+name-1] != '"' {
+	name, length, foreign := resourceName(code[at:])
+	if length == 0 {
 		return 0, ""
 	}
-	end := open + name
-	replacement := "resource[" + code[open:end] + "]"
+	replacement, end := "resource["+name+"]", at+length
+	if inner, ok := strings.CutPrefix(code[end:], "."); ok {
+		if name, length, quoted := resourceName(inner); length > 0 {
+			replacement, end = replacement+".resource["+name+"]", end+1+length
+			foreign = foreign || quoted
+		}
+	}
+	if !foreign {
+		return 0, ""
+	}
 	tail, ok := strings.CutPrefix(code[end:], ".output.")
 	if !ok {
 		return end - at, replacement
 	}
-	length := 0
+	length = 0
 	for length < len(tail) && isIdentifier(tail[length]) {
 		length++
 	}
@@ -119,14 +127,37 @@ func foreignReference(code string, at int) (int, string) {
 	return end - at, replacement
 }
 
+// resourceName reads resource."x" (foreign) or resource["x"] at the start of code,
+// and returns the quoted name and how long it all is; 0 when there is none.
+func resourceName(code string) (name string, length int, foreign bool) {
+	rest, ok := strings.CutPrefix(code, "resource")
+	if !ok || len(rest) < 2 || rest[0] != '.' && rest[0] != '[' || rest[1] != '"' && rest[1] != '\'' {
+		return "", 0, false
+	}
+	foreign = rest[0] == '.'
+	n := stringLength(rest[1:])
+	name, rest = rest[1:1+n], rest[1+n:]
+	if n < 2 || name[n-1] != name[0] {
+		return "", 0, false
+	}
+	length = len("resource") + 1 + n
+	if !foreign {
+		if !strings.HasPrefix(rest, "]") {
+			return "", 0, false
+		}
+		length++
+	}
+	return name, length, foreign
+}
+
 func isIdentifier(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// references finds every resource["x"].output.y. Any other use of resource is
-// an error: which outputs are used must be known before anything runs.
-func references(parsed *cel.Ast) ([]Reference, error) {
-	var refs []Reference
+// references finds every resource["x"].output.y and tells whether the expression is
+// one of them and nothing else. Any other use of resource is an error: which outputs
+// are used must be known before anything runs.
+func references(parsed *cel.Ast) (refs []Reference, alone bool, err error) {
 	var walk func(e ast.NavigableExpr) error
 	walk = func(e ast.NavigableExpr) error {
 		if r, ok := asReference(e); ok {
@@ -136,7 +167,7 @@ func references(parsed *cel.Ast) ([]Reference, error) {
 			return nil
 		}
 		if e.Kind() == ast.IdentKind && e.AsIdent() == "resource" {
-			return fmt.Errorf(`a resource is read as resource["name"].output.name`)
+			return errors.New(`a resource is read as resource["name"].output.name, and one of another environment as resource["environment"].resource["name"].output.name`)
 		}
 		for _, child := range e.Children() {
 			if err := walk(child); err != nil {
@@ -145,13 +176,16 @@ func references(parsed *cel.Ast) ([]Reference, error) {
 		}
 		return nil
 	}
-	if err := walk(ast.NavigateAST(parsed.NativeRep())); err != nil {
-		return nil, err
+	root := ast.NavigateAST(parsed.NativeRep())
+	if err := walk(root); err != nil {
+		return nil, false, err
 	}
-	return refs, nil
+	_, alone = asReference(root)
+	return refs, alone, nil
 }
 
-// asReference matches resource["x"].output.y and resource["x"].output["y"].
+// asReference matches resource["x"].output.y and resource["x"].resource["y"].output.z,
+// and the same with output["y"].
 func asReference(e ast.Expr) (Reference, bool) {
 	operand, output, ok := member(e)
 	if !ok {
@@ -161,12 +195,25 @@ func asReference(e ast.Expr) (Reference, bool) {
 	if !ok || field != "output" {
 		return Reference{}, false
 	}
-	operand, resource, ok := member(operand)
-	if !ok || operand.Kind() != ast.IdentKind || operand.AsIdent() != "resource" {
+	operand, name, ok := member(operand)
+	if !ok {
 		return Reference{}, false
 	}
-	return Reference{Resource: resource, Output: output}, true
+	if isRoot(operand) {
+		return Reference{Resource: name, Output: output}, true
+	}
+	operand, field, ok = member(operand)
+	if !ok || field != "resource" {
+		return Reference{}, false
+	}
+	operand, outer, ok := member(operand)
+	if !ok || !isRoot(operand) || name == "" {
+		return Reference{}, false
+	}
+	return Reference{Resource: outer, Inner: name, Output: output}, true
 }
+
+func isRoot(e ast.Expr) bool { return e.Kind() == ast.IdentKind && e.AsIdent() == "resource" }
 
 // member reads x.name and x["name"]. The test has(x.name) is none of them.
 func member(e ast.Expr) (operand ast.Expr, name string, ok bool) {
