@@ -65,10 +65,15 @@ func places(sc scope) []views.PaletteItem {
 		items = append([]views.PaletteItem{{Label: "New Environment", URL: at("environments", "new"), Icon: "plus"}}, items...)
 	}
 	if sc.Nav.Contexts {
-		items = append(items, views.PaletteItem{Label: "Contexts", URL: at("contexts"), Icon: "key-round", Hint: "g c"})
+		items = append(items, views.PaletteItem{Label: "Contexts", URL: at("contexts"), Icon: "key-round", Hint: "g c"},
+			views.PaletteItem{Label: "Static Resources", URL: at("static-resources"), Icon: "layers", Hint: "g s"})
 	}
 	if sc.Nav.Members {
-		items = append(items, views.PaletteItem{Label: "Members", URL: at("settings", "members"), Icon: "users", Hint: "g m"})
+		items = append(items, views.PaletteItem{Label: "Members", URL: at("settings", "members"), Icon: "users", Hint: "g m"},
+			views.PaletteItem{Label: "Sharing", URL: at("settings", "sharing"), Icon: "network", Hint: "g h"})
+	}
+	if sc.Nav.Repositories {
+		items = append(items, views.PaletteItem{Label: "Repositories", URL: at("settings", "repositories"), Icon: "git-branch", Hint: "g v"})
 	}
 	if sc.Nav.Audit {
 		items = append(items, views.PaletteItem{Label: "Audit Log", URL: at("settings", "audit"), Icon: "scroll-text", Hint: "g l"})
