@@ -112,7 +112,7 @@ func (a *App) newServices(ctx context.Context) error {
 	a.identity = identity.New(identity.Deps{DB: a.db, Audit: a.audit, Logger: log})
 	a.projects = project.New(project.Deps{DB: a.db, Audit: a.audit, Identity: a.identity})
 	a.contexts = configcontext.New(configcontext.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Projects: a.projects})
-	a.statics = staticresource.New(staticresource.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring})
+	a.statics = staticresource.New(staticresource.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Projects: a.projects})
 	var err error
 	if a.tools, err = tofu.NewManager(a.cfg.Toolchain); err != nil {
 		return fmt.Errorf("preparing the toolchain: %w", err)
@@ -123,7 +123,9 @@ func (a *App) newServices(ctx context.Context) error {
 	a.bundles = bundle.NewStore(a.blobs, a.dir("bundles"))
 	a.templates, err = template.New(template.Deps{
 		DB: a.db, Audit: a.audit, Contexts: a.contexts, Statics: a.statics, Bundles: a.bundles, Projects: a.projects, Keyring: a.keyring,
-		Repositories: a.repositories, Vendor: vendor.New(a.tools, vendor.Options{Hide: []string{a.cfg.DataDir, a.cfg.KeyFile}}),
+		Repositories: a.repositories, Vendor: vendor.New(a.tools, vendor.Options{
+			Dir: a.dir("vendor"), Hide: []string{a.cfg.DataDir, a.cfg.KeyFile}, Env: wayOut(),
+		}),
 		AllowFileGit: a.cfg.AllowLocalGit, EnvironmentUsers: environment.TemplateUsers,
 		AppliedFunc: func(ctx context.Context, projectID string, names []string) (map[string]template.EnvironmentVersionID, error) {
 			return a.environments.Applied(ctx, projectID, names) // which needs the templates, and so is made after them

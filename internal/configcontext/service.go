@@ -23,7 +23,7 @@ type Deps struct {
 	DB      *db.DB
 	Audit   *audit.Service
 	Keyring *secret.Keyring
-	// Projects says who may share.
+	// Projects says who may share; made from the rest when nil.
 	Projects *project.Service
 }
 
@@ -37,6 +37,9 @@ type Service struct {
 
 // New returns the service.
 func New(deps Deps) *Service {
+	if deps.Projects == nil {
+		deps.Projects = project.New(project.Deps{DB: deps.DB, Audit: deps.Audit})
+	}
 	return &Service{db: deps.DB, audit: deps.Audit, keys: deps.Keyring, projects: deps.Projects}
 }
 
@@ -219,12 +222,16 @@ func (s *Service) Share(ctx context.Context, projectID, name string, with []stri
 		if err != nil {
 			return err
 		}
-		if err := sharing.Replace(ctx, tx, shares(), row.ID, with); err != nil {
+		want := slices.Compact(slices.Sorted(slices.Values(with)))
+		if slices.Equal(slices.Sorted(slices.Values(before.SharedWith)), want) {
+			return nil
+		}
+		if err := sharing.Replace(ctx, tx, shares(), row.ID, want); err != nil {
 			return err
 		}
 		return s.audit.Record(ctx, tx, audit.Entry{
 			Action: "context.share", ObjectKind: "context", ObjectID: string(row.ID), ObjectName: name, ProjectID: projectID,
-			Before: map[string]any{"projects": before.SharedWith}, After: map[string]any{"projects": with},
+			Before: map[string]any{"projects": before.SharedWith}, After: map[string]any{"projects": want},
 		})
 	})
 }

@@ -69,6 +69,8 @@ func connectFailure(ctx context.Context, a address, limit time.Duration, err err
 	}
 	var dns *net.DNSError
 	switch {
+	case errors.As(err, &dns) && !dns.IsNotFound:
+		return fail(ErrUnreachable, err, "Check that this server's name server answers, and that it can resolve the host name in the URL.", "The name %s cannot be looked up now.", a.host)
 	case errors.As(err, &dns):
 		return fail(ErrUnreachable, err, "Check the host name in the URL, and that this server can resolve it.", "There is no host %s.", a.host)
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -133,7 +133,7 @@ func (s *Service) checkPack(ctx context.Context, t target, w wire, pack io.ReadS
 			"%s sends %d objects; the limit is %d.", t.address, count, maxObjects)
 	}
 	var total int64
-	limit := maxInflation * s.limits.PackBytes
+	limit, objectLimit := maxInflation*s.limits.PackBytes, min(maxObject, s.limits.TreeBytes)
 	for range count {
 		if ctx.Err() != nil {
 			return w.explain(ctx, ctx.Err())
@@ -144,7 +144,7 @@ func (s *Service) checkPack(ctx context.Context, t target, w wire, pack io.ReadS
 		}
 		largest := header.Length
 		start := &head{}
-		if largest <= maxObject {
+		if largest <= objectLimit {
 			if _, _, err := scanner.NextObject(start); err != nil {
 				return w.explain(ctx, err)
 			}
@@ -152,9 +152,9 @@ func (s *Service) checkPack(ctx context.Context, t target, w wire, pack io.ReadS
 				largest = max(largest, start.deltaResult())
 			}
 		}
-		if largest > maxObject {
+		if largest > objectLimit {
 			return fail(ErrTooLarge, nil, "Take the file out of the history of the repository.",
-				"%s holds a file of more than %s.", t.address, size(maxObject))
+				"%s holds a file of more than %s.", t.address, size(objectLimit))
 		}
 		if total += largest; total > limit {
 			return fail(ErrTooLarge, nil, "Name a branch or a tag instead of a commit: that fetches no history.",

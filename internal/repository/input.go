@@ -5,7 +5,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 
@@ -190,7 +189,12 @@ func certificates(text string) ([]*x509.Certificate, error) {
 // checkKnownHosts reads every line, so that a mistake is told when it is made.
 func checkKnownHosts(text string) error {
 	for i, line := range strings.Split(text, "\n") {
-		if _, _, _, _, _, err := ssh.ParseKnownHosts([]byte(line + "\n")); err != nil && !errors.Is(err, io.EOF) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		// A line of one word is skipped there, so the end of the text is a mistake, too.
+		if _, _, _, _, _, err := ssh.ParseKnownHosts([]byte(line + "\n")); err != nil {
 			return fmt.Errorf("line %d is none of a known_hosts file; each reads: host key-type key, as ssh-keyscan prints it", i+1)
 		}
 	}

@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ func (s *Service) checkout(ctx context.Context, t target, revision string) (*Che
 	if err != nil {
 		return nil, errors.Join(err, got.objects.Close(), os.RemoveAll(dir))
 	}
-	return &Checkout{FS: files, Commit: got.commit.Hash.String(), Revision: got.revision, close: func() error {
+	return &Checkout{FS: files, tree: files, Commit: got.commit.Hash.String(), Revision: got.revision, close: func() error {
 		return errors.Join(got.objects.Close(), os.RemoveAll(dir))
 	}}, nil
 }
@@ -75,7 +76,7 @@ func (s *Service) Test(ctx context.Context, projectID, name string) (Verdict, er
 }
 
 // TestInput is Test for what Set would store: an empty secret stands for the stored
-// one.
+// one. The name may be empty while there is none yet.
 func (s *Service) TestInput(ctx context.Context, projectID, name string, in Input) (Verdict, error) {
 	if err := s.audit.Authorize(ctx, authz.RepositoryWrite, projectID, auditObject(name)); err != nil {
 		return Verdict{}, err
@@ -84,7 +85,7 @@ func (s *Service) TestInput(ctx context.Context, projectID, name string, in Inpu
 	if err != nil && !errors.Is(err, db.ErrNoRows) {
 		return Verdict{}, fmt.Errorf("reading repository: %w", err)
 	}
-	r, secrets, err := s.merge(before, name, in)
+	r, secrets, err := s.merge(before, cmp.Or(name, "unnamed"), in)
 	if err != nil {
 		return Verdict{}, err
 	}

@@ -150,10 +150,10 @@ func TestOpenResolvesRevisions(t *testing.T) {
 	})
 	t.Run("ssh", func(t *testing.T) {
 		t.Parallel()
-		key, signer := newKey(t, "canary-passphrase")
+		key, signer := newKey(t, "")
 		server := newSSHServer(t, signer.PublicKey())
 		b := setup(t, repository.Limits{})
-		b.set(t, repository.Input{URL: server.url(h.gitRepo), Secret: key, Passphrase: "canary-passphrase",
+		b.set(t, repository.Input{URL: server.url(h.gitRepo), Secret: key,
 			KnownHosts: knownhosts.Line([]string{knownhosts.HashHostname(knownhosts.Normalize(server.addr))}, server.hostKey)})
 		check(t, b)
 	})
@@ -182,9 +182,9 @@ func TestTreeIsAFileSystem(t *testing.T) {
 	require.NoError(t, os.Symlink("/etc/passwd", r.dir+"/absolute"))
 	require.NoError(t, os.Symlink("../../../etc/passwd", r.dir+"/modules/outside"))
 	require.NoError(t, os.Symlink("loop", r.dir+"/loop"))
+	r.commit("links")
 	r.git("update-index", "--add", "--cacheinfo", "160000,"+commit+",modules/sub")
 	r.git("commit", "-q", "-m", "submodule")
-	r.commit("links")
 
 	b := setup(t, repository.Limits{})
 	b.set(t, repository.Input{URL: r.url()})
@@ -213,6 +213,18 @@ func TestTreeIsAFileSystem(t *testing.T) {
 	entries, err := fs.ReadDir(c.FS, "modules/sub")
 	require.NoError(t, err)
 	require.Empty(t, entries)
+	for asked, want := range map[string]string{"": ".", "/": ".", "./modules/vpc/": "modules/vpc", "ecs": "ecs", "/modules": "modules"} {
+		got, err := c.Folder(asked)
+		require.NoError(t, err, asked)
+		require.Equal(t, want, got)
+	}
+	for asked, want := range map[string]string{
+		"modules/vpcs": "no folder modules/vpcs at main; did you mean modules/vpc?", "vpc": "did you mean modules/vpc?", "../x": "leads out of the repository",
+		"modules/sub": "is a git submodule", "modules/sub/x": "is a git submodule", "README.md": "is a file", "absolute": "outside the repository",
+	} {
+		_, err := c.Folder(asked)
+		require.Contains(t, message(t, err), want, asked)
+	}
 	require.NoError(t, c.Close())
 }
 
@@ -238,13 +250,14 @@ func TestHostileRepositories(t *testing.T) {
 			r.commit("noise")
 		}, repository.ErrTooLarge, "sends more than the limit of 1 MB"},
 		"inflation": {func(r *gitRepo) {
-			r.write("zeros", strings.Repeat("\x00", 3<<20))
+			r.write("one", strings.Repeat("\x00", 1<<20))
+			r.write("two", strings.Repeat("\x01", 3<<19))
 			r.commit("zeros")
 		}, repository.ErrTooLarge, "larger than the limit of 2 MB"},
 		"one object": {func(r *gitRepo) {
-			r.write("zeros", strings.Repeat("\x00", 101<<20))
+			r.write("zeros", strings.Repeat("\x00", 3<<20))
 			r.commit("zeros")
-		}, repository.ErrTooLarge, "a file of more than 100 MB"},
+		}, repository.ErrTooLarge, "a file of more than 2 MB"},
 		"files": {func(r *gitRepo) {
 			for i := range 60 {
 				r.write(strings.Repeat("x", i+1), "")
@@ -297,6 +310,15 @@ func TestVerdicts(t *testing.T) {
 		t.Errorf("the redirect was followed, with authorisation %q", req.Header.Get("Authorization"))
 	}))
 	t.Cleanup(elsewhere.Close)
+	moved := gitServer(t, h.gitRepo, "bob", "canary-password", func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if strings.HasPrefix(req.URL.Path, "/old") {
+				http.Redirect(w, req, strings.Replace(req.URL.String(), "/old", "/team", 1), http.StatusMovedPermanently)
+				return
+			}
+			next.ServeHTTP(w, req)
+		})
+	})
 	away := httptest.NewServer(http.RedirectHandler(elsewhere.URL+"/team/infra.git/info/refs", http.StatusFound))
 	t.Cleanup(away.Close)
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -315,6 +337,7 @@ func TestVerdicts(t *testing.T) {
 		"ssh":            {repository.Input{URL: sshd.url(h.gitRepo), Secret: key, KnownHosts: known}, "", ""},
 		"file":           {repository.Input{URL: h.url()}, "", ""},
 		"default":        {repository.Input{URL: h.url(), DefaultRevision: "v1.0.0"}, "", ""},
+		"moved":          {repository.Input{URL: moved.URL + "/old/infra.git", Username: "bob", Secret: "canary-password", CACert: caOf(moved)}, "", ""},
 		"wrong password": {login(https, "bob", "canary-wrong"), "does not accept the user name and password", "token"},
 		"no password":    {repository.Input{URL: https, CACert: ca}, "asks for a user name and a password", "Choose password"},
 		"no CA":          {repository.Input{URL: https}, "signed by an authority that is not trusted", "CA certificate field"},
@@ -325,7 +348,7 @@ func TestVerdicts(t *testing.T) {
 		"no TLS":         {repository.Input{URL: strings.Replace(page.URL, "http:", "https:", 1) + "/x.git"}, "does not speak TLS", "port"},
 		"refused":        {repository.Input{URL: "https://" + free.Addr().String() + "/x.git"}, "refuses the connection", "port"},
 		"refused ssh":    {repository.Input{URL: "ssh://git@" + free.Addr().String() + "/x.git", Secret: key}, "refuses the connection", "port"},
-		"unknown host":   {repository.Input{URL: "https://git.invalid/x.git"}, "There is no host git.invalid", "host name"},
+		"unknown host":   {repository.Input{URL: "https://git.invalid/x.git"}, "git.invalid", "can resolve"},
 		"host key":       {repository.Input{URL: sshd.url(h.gitRepo), Secret: key}, "host key of 127.0.0.1 is not known; the server shows ssh-ed25519 SHA256:", known},
 		"changed key":    {repository.Input{URL: sshd.url(h.gitRepo), Secret: key, KnownHosts: wrong}, "not the one in known hosts", "stand in between"},
 		"wrong key":      {repository.Input{URL: sshd.url(h.gitRepo), Secret: other, KnownHosts: known}, "does not accept the private key for user git", "public key"},
@@ -334,7 +357,6 @@ func TestVerdicts(t *testing.T) {
 		"no folder":      {repository.Input{URL: h.url() + "-none"}, "There is no folder", "path"},
 		"no git folder":  {repository.Input{URL: "file://" + t.TempDir()}, "has no repository", "path"},
 		"no such branch": {repository.Input{URL: h.url(), DefaultRevision: "mian"}, "did you mean main?", "pushed"},
-		"metadata":       {repository.Input{URL: "http://metadata.localhost/x.git"}, "There is no host", "host name"},
 		"empty":          {repository.Input{URL: newRepo(t).url()}, "is empty", "first commit"},
 	} {
 		t.Run(name, func(t *testing.T) {

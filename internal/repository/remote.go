@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -30,7 +31,6 @@ type target struct {
 	knownHosts string
 	caCert     string
 	timeout    time.Duration
-	allowFile  bool
 	tempDir    string
 }
 
@@ -39,9 +39,14 @@ func (s *Service) target(r row, secrets credentials) (target, error) {
 	if err != nil {
 		return target{}, fail(ErrAddress, nil, "", "The URL of repository %q %v.", r.Name, err)
 	}
+	if s.tempDir != "" {
+		if err := os.MkdirAll(s.tempDir, 0o700); err != nil {
+			return target{}, fmt.Errorf("making the folder for repositories: %w", err)
+		}
+	}
 	return target{
 		address: a, username: r.Username, auth: r.Auth, secrets: secrets, knownHosts: r.KnownHosts, caCert: r.CACert,
-		timeout: s.limits.Timeout, allowFile: s.allowFile, tempDir: s.tempDir,
+		timeout: s.limits.Timeout, tempDir: s.tempDir,
 	}, nil
 }
 

@@ -78,6 +78,7 @@ type Checkout struct {
 	Commit   string // full hash
 	Revision string // the branch, tag or commit that was asked for, or the default
 
+	tree  *tree
 	close func() error
 }
 
@@ -112,6 +113,7 @@ var (
 	ErrEmpty       = fault.New(fault.Invalid, "repository_empty", "The repository is empty.")
 	ErrTooLarge    = fault.New(fault.Invalid, "repository_too_large", "The repository is too large.")
 	ErrRevision    = fault.New(fault.Invalid, "revision_not_found", "The repository has no such branch, tag or commit.")
+	ErrFolder      = fault.New(fault.Invalid, "repository_folder_not_found", "The repository has no such folder.")
 	ErrUnsafe      = fault.New(fault.Invalid, "repository_unsafe", "The repository holds a file that leads out of it.")
 	ErrSubmodule   = fault.New(fault.Invalid, "repository_submodule", "The path lies in a submodule, which is not followed.")
 )

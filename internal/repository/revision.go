@@ -54,7 +54,7 @@ func resolve(t target, refs *references, revision string) (plan, error) {
 func resolveHead(t target, refs *references) (plan, error) {
 	if refs.head.IsZero() {
 		return plan{}, fail(ErrRevision, nil, "Name the branch, tag or commit, here or as the repository's default.",
-			"%s does not say which of its branches is the default%s.", t.address, nearest(refs, "main"))
+			"%s does not say which of its branches is the default%s", t.address, nearest(refs, "main"))
 	}
 	p := plan{revision: refs.headName, object: refs.head, request: request{wants: []plumbing.Hash{refs.head}, depth: 1}}
 	if p.revision == "" {
@@ -89,7 +89,7 @@ func resolveHash(refs *references, revision, hash string) plan {
 }
 
 func revisionFailure(t target, refs *references, revision string) error {
-	return fail(ErrRevision, nil, "Check the name, and that it was pushed.", "%s has no branch, tag or commit %q%s.", t.address, revision, nearest(refs, revision))
+	return fail(ErrRevision, nil, "Check the name, and that it was pushed.", "%s has no branch, tag or commit %q%s", t.address, revision, nearest(refs, revision))
 }
 
 // nearest suggests names that a mistyped one may have meant, as the end of a sentence.
@@ -121,9 +121,9 @@ func nearest(refs *references, revision string) string {
 		return "; did you mean " + strings.Join(names, " or ") + "?"
 	}
 	if branches := refs.branches(); len(branches) > 0 {
-		return "; its branches are " + strings.Join(branches[:min(len(branches), 5)], ", ")
+		return "; its branches are " + strings.Join(branches[:min(len(branches), 5)], ", ") + "."
 	}
-	return ""
+	return "."
 }
 
 func (r *references) branches() []string { return r.names(branchPrefix) }

@@ -137,7 +137,7 @@ func (t *tree) walk(name string, follow bool, links int) (*node, error) {
 	}
 	for i, part := range parts {
 		if n.submodule {
-			return nil, ErrSubmodule.With("%s is a git submodule, which is not followed; use the submodule's own repository as the source.", at)
+			return nil, submoduleFault(at)
 		}
 		at = path.Join(at, part)
 		if n = t.nodes[at]; n == nil {
@@ -160,6 +160,10 @@ func (t *tree) walk(name string, follow bool, links int) (*node, error) {
 		return t.walk(path.Join(append([]string{next}, parts[i+1:]...)...), follow, links-1)
 	}
 	return n, nil
+}
+
+func submoduleFault(at string) error {
+	return ErrSubmodule.With("%s is a git submodule, which is not followed; use the submodule's own repository as the source.", at)
 }
 
 // target is where a symbolic link points to.

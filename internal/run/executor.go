@@ -50,6 +50,8 @@ type PrepareInput struct {
 	State    []byte
 	Journal  []runner.JournalEntry
 	DataKey  []byte
+	// Salvaging says that nothing is to be run any more: what is missing by now must not matter.
+	Salvaging bool
 }
 
 // Executor claims steps and carries them out on this machine.

@@ -45,6 +45,7 @@ func (e *Executor) follow(ctx context.Context, st Step, h *runner.Handle, in Pre
 
 // salvage makes a lost attempt complete. What must be masked is worked out again, for the attempt's own Spec is gone.
 func (e *Executor) salvage(ctx context.Context, h *runner.Handle, in PrepareInput) error {
+	in.Salvaging = true
 	spec, err := e.Prepare.Spec(ctx, in)
 	if err != nil {
 		return err

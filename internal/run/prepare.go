@@ -119,7 +119,7 @@ func (p *Preparer) resolve(ctx context.Context, in PrepareInput, version *templa
 	if err != nil {
 		return nil, err
 	}
-	if !resolved.Known() {
+	if !resolved.Known() && !in.Salvaging {
 		return nil, missingOutputs(resolved)
 	}
 	return resolved, nil
@@ -134,7 +134,7 @@ func (p *Preparer) nested(ctx context.Context, in PrepareInput, version *templat
 		if !ok || node.Kind != template.KindEnvironment {
 			continue
 		}
-		u, err := p.Runs.upstream(ctx, p.Runs.DB, in.Snapshot.ProjectID, node.Environment, "", in.Step.Action == ActionDestroy)
+		u, err := p.Runs.upstream(ctx, p.Runs.DB, in.Snapshot.ProjectID, node.Environment, "", in.Salvaging || in.Step.Action == ActionDestroy)
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/url"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -130,6 +131,14 @@ func (m *masker) spans(b []byte) []span {
 
 // bytes masks one whole text without line breaks inside secrets.
 func (m *masker) bytes(b []byte) []byte { return replaceSpans(b, m.spans(b)) }
+
+// longSecret is how long a secret must be to be told from an ordinary text that looks like it.
+const longSecret = 8
+
+// holdsSecret reports whether a text has a secret in it that cannot be there by chance.
+func (m *masker) holdsSecret(b []byte) bool {
+	return m != nil && slices.ContainsFunc(m.patterns, func(p []byte) bool { return len(p) >= longSecret && bytes.Contains(b, p) })
+}
 
 // text masks a text of one or several lines.
 func (m *masker) text(s string) string {

@@ -292,7 +292,10 @@ func (s *supervisor) outputs(ctx context.Context, root string) error {
 	}
 	res := make(map[string]Output, len(values))
 	for name, v := range values {
-		res[name] = Output(v)
+		out := Output(v)
+		// A module may tell a secret it was given in an output that it does not mark.
+		out.Sensitive = out.Sensitive || s.mask.holdsSecret(out.Value)
+		res[name] = out
 	}
 	return s.sealJSON(SealedOutputs, res)
 }

@@ -175,6 +175,9 @@ func (s *supervisor) buildWarm(ctx context.Context, base, key string) error {
 	if err := s.enter(PhaseInit); err != nil {
 		return err
 	}
+	if err := s.relaxLock(root); err != nil {
+		return err
+	}
 	var env []string
 	if s.spec.Backend == BackendSystem {
 		if err := os.WriteFile(filepath.Join(root, fileBackendOverride), []byte(backendOverride), 0o600); err != nil {

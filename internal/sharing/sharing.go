@@ -1,8 +1,9 @@
 // Package sharing is what everything has in common that a project, or the
-// organisation, owns under a name and shares with other projects: who may share it,
-// with whom it is shared, and which of several things of one name is meant.
+// organisation, owns under a name and shares with other projects: with whom it is
+// shared, and which of several things of one name is meant.
 //
-// It must not know what is shared: a Table says where the things are.
+// It must not know what is shared (a Table says where the things are), nor who may
+// share it: package project says that.
 package sharing
 
 import (
@@ -11,8 +12,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/berthdev/berth/internal/audit"
-	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/fault"
 )
@@ -78,20 +77,6 @@ func Replace[ID ~string](ctx context.Context, tx *db.Tx, t Table, id ID, with []
 		}
 		if err != nil {
 			return fmt.Errorf("saving a share: %w", err)
-		}
-	}
-	return nil
-}
-
-// Authorize lets through who may share a thing of the project with all of those
-// projects. Sharing with everyone is the organisation's to decide.
-func Authorize(ctx context.Context, log *audit.Service, projectID string, with []string, object audit.Object) error {
-	for _, p := range append([]string{projectID}, with...) {
-		if p == Everyone {
-			p = ""
-		}
-		if err := log.Authorize(ctx, authz.TemplateShare, p, object); err != nil {
-			return err
 		}
 	}
 	return nil

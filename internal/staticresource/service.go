@@ -10,6 +10,7 @@ import (
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/project"
 	"github.com/berthdev/berth/internal/secret"
 	"github.com/berthdev/berth/internal/sharing"
 )
@@ -22,18 +23,21 @@ type Deps struct {
 	DB      *db.DB
 	Audit   *audit.Service
 	Keyring *secret.Keyring
+	// Projects says who may share.
+	Projects *project.Service
 }
 
 // Service keeps static resources.
 type Service struct {
-	db    *db.DB
-	audit *audit.Service
-	keys  *secret.Keyring
+	db       *db.DB
+	audit    *audit.Service
+	keys     *secret.Keyring
+	projects *project.Service
 }
 
 // New returns the service.
 func New(deps Deps) *Service {
-	return &Service{db: deps.DB, audit: deps.Audit, keys: deps.Keyring}
+	return &Service{db: deps.DB, audit: deps.Audit, keys: deps.Keyring, projects: deps.Projects}
 }
 
 const kind = "static_resource"
@@ -219,7 +223,7 @@ func (s *Service) Delete(ctx context.Context, projectID, name string) error {
 // Everyone. Templates of those projects may use its values; nobody there can read
 // the sensitive ones.
 func (s *Service) Share(ctx context.Context, projectID, name string, with []string) error {
-	if err := sharing.Authorize(ctx, s.audit, projectID, with, object(name)); err != nil {
+	if err := s.projects.AuthorizeShare(ctx, projectID, with, object(name)); err != nil {
 		return err
 	}
 	return s.db.Tx(ctx, func(tx *db.Tx) error {
@@ -227,12 +231,16 @@ func (s *Service) Share(ctx context.Context, projectID, name string, with []stri
 		if err != nil {
 			return err
 		}
-		if err := sharing.Replace(ctx, tx, shares(), before.ID, with); err != nil {
+		want := slices.Compact(slices.Sorted(slices.Values(with)))
+		if slices.Equal(slices.Sorted(slices.Values(before.SharedWith)), want) {
+			return nil
+		}
+		if err := sharing.Replace(ctx, tx, shares(), before.ID, want); err != nil {
 			return err
 		}
 		return s.audit.Record(ctx, tx, audit.Entry{
 			Action: "static_resource.share", ObjectKind: kind, ObjectID: string(before.ID), ObjectName: name, ProjectID: projectID,
-			Before: map[string]any{"projects": before.SharedWith}, After: map[string]any{"projects": with},
+			Before: map[string]any{"projects": before.SharedWith}, After: map[string]any{"projects": want},
 		})
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/dbtest"
 	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/project"
 	"github.com/berthdev/berth/internal/secret"
 	"github.com/berthdev/berth/internal/staticresource"
 )
@@ -26,7 +27,8 @@ func setup(t *testing.T, d *db.DB) *staticresource.Service {
 	require.NoError(t, err)
 	_, err = d.ExecContext(t.Context(), `INSERT INTO projects (id, name, description, created_at, updated_at) VALUES ('p1', 'one', '', 1, 1), ('p2', 'two', '', 1, 1)`)
 	require.NoError(t, err)
-	return staticresource.New(staticresource.Deps{DB: d, Audit: audit.New(audit.Deps{DB: d}), Keyring: keys})
+	log := audit.New(audit.Deps{DB: d})
+	return staticresource.New(staticresource.Deps{DB: d, Audit: log, Keyring: keys, Projects: project.New(project.Deps{DB: d, Audit: log})})
 }
 
 func input() staticresource.Input {
@@ -154,7 +156,7 @@ func TestOwnBeforeShared(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, list, 2)
 		require.Equal(t, []string{"*"}, list[0].SharedWith)
-		require.ErrorContains(t, s.Share(ctx, "", "shared", []string{"nowhere"}), "does not exist")
+		require.ErrorContains(t, s.Share(ctx, "", "shared", []string{"nowhere"}), "is no project")
 	})
 }
 

@@ -187,6 +187,8 @@ type Summary struct {
 	Name        string
 	DisplayName string
 	Description string
+	Labels      map[string]string
+	Annotations map[string]string
 	Versions    []SummaryVersion // newest first
 }
 
@@ -211,10 +213,43 @@ func (s *Service) ListEnvironments(ctx context.Context, projectID string) ([]Sum
 	return s.listTemplates(ctx, environmentKind(), projectID)
 }
 
+// ResourceTemplate returns the resource template of a name with all its versions: the
+// project's own, else one that is shared with it.
+func (s *Service) ResourceTemplate(ctx context.Context, projectID, name string) (*Summary, error) {
+	return s.summary(ctx, resourceKind(), projectID, name)
+}
+
+// EnvironmentTemplate is ResourceTemplate for environment templates.
+func (s *Service) EnvironmentTemplate(ctx context.Context, projectID, name string) (*Summary, error) {
+	return s.summary(ctx, environmentKind(), projectID, name)
+}
+
+func (s *Service) summary(ctx context.Context, k kind, projectID, name string) (*Summary, error) {
+	if err := s.audit.Authorize(ctx, authz.TemplateRead, projectID, k.object(name)); err != nil {
+		return nil, err
+	}
+	found, err := s.listSummaries(ctx, k, projectID, name)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, ErrNotFound.With("There is no %s %q here.", k.word, name)
+	}
+	if i := slices.IndexFunc(found, func(t Summary) bool { return t.ProjectID == projectID }); i > 0 {
+		return &found[i], nil
+	}
+	return &found[0], nil
+}
+
 func (s *Service) listTemplates(ctx context.Context, k kind, projectID string) ([]Summary, error) {
 	if err := authz.Require(ctx, authz.TemplateRead, projectID); err != nil {
 		return nil, err
 	}
+	return s.listSummaries(ctx, k, projectID, "")
+}
+
+// listSummaries lists the templates that a project may use; an empty name is any.
+func (s *Service) listSummaries(ctx context.Context, k kind, projectID, name string) ([]Summary, error) {
 	type row struct {
 		Summary
 		version  SummaryVersion
@@ -222,12 +257,14 @@ func (s *Service) listTemplates(ctx context.Context, k kind, projectID string) (
 	}
 	rows, err := db.List(ctx, s.db, func(sc db.Scanner) (row, error) {
 		var r row
-		err := sc.Scan(&r.ID, db.ScanText(&r.ProjectID), &r.Name, &r.DisplayName, &r.Description, &r.version.ID, &r.version.Version,
+		err := sc.Scan(&r.ID, db.ScanText(&r.ProjectID), &r.Name, &r.DisplayName, &r.Description,
+			db.ScanJSON(&r.Labels), db.ScanJSON(&r.Annotations), &r.version.ID, &r.version.Version,
 			&r.version.State, db.ScanJSON(&r.problems), db.ScanTime(&r.version.UpdatedAt))
 		return r, err
-	}, `SELECT t.id, t.project_id, t.name, t.display_name, t.description, v.id, v.version, v.state, v.problems_json, v.updated_at
+	}, `SELECT t.id, t.project_id, t.name, t.display_name, t.description, t.labels_json, t.annotations_json,
+			v.id, v.version, v.state, v.problems_json, v.updated_at
 		FROM `+k.versions+` v JOIN `+k.templates+` t ON t.id = v.template_id WHERE `+k.visibleTo()+`
-		ORDER BY t.name, t.id, v.created_at DESC, v.id DESC`, projectID)
+		AND ($2 = '' OR t.name = $2) ORDER BY t.name, t.id, v.created_at DESC, v.id DESC`, projectID, name)
 	if err != nil {
 		return nil, fmt.Errorf("listing %ss: %w", k.word, err)
 	}

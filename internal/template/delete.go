@@ -59,6 +59,15 @@ func (s *Service) delete(ctx context.Context, k kind, projectID, name, version s
 }
 
 func (s *Service) refuseUsed(ctx context.Context, tx *db.Tx, k kind, name, version string, versions map[string]string) error {
+	if k == resourceKind() {
+		var ids []ResourceVersionID
+		for id := range versions {
+			ids = append(ids, ResourceVersionID(id))
+		}
+		if _, err := lockVersions(ctx, tx, ids); err != nil {
+			return fmt.Errorf("locking versions: %w", err)
+		}
+	}
 	found, err := s.usersOf(ctx, tx, k, name, versions)
 	if err != nil {
 		return err

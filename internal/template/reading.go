@@ -155,7 +155,26 @@ func (s *Service) complete(ctx context.Context, opened *openedSource, packed *bu
 	out.Problems = out.Module.Problems
 	out.Bundle = BundleRef{Digest: done.Digest, Dir: done.Dir, Source: packed.Digest, Folder: packed.Dir}
 	out.Bundle.Incomplete = len(missing) > 0 && (done.Digest == packed.Digest || failed(missing))
+	if out.Bundle.Incomplete && !failed(missing) {
+		out.addMissingModules(bundle.WalkModules(opened.fs, cleanFolder(spec.Source.Path)))
+	}
 	return nil
+}
+
+// addMissingModules turns away a version whose runs would have to fetch modules: the
+// tool was not there to fetch them when the version was made.
+func (r *Reading) addMissingModules(walk bundle.Walk) {
+	for _, c := range walk.Calls {
+		if c.Local() || c.Source == "" {
+			continue
+		}
+		place := c.Place()
+		r.Module.Problems = append(r.Module.Problems, Problem{
+			Severity: bundle.Error, File: place.File, Line: place.Line,
+			Message: fmt.Sprintf("module %q comes from %s and could not be fetched yet; save or activate the version again when OpenTofu is ready", c.Name, c.Source),
+		})
+	}
+	r.Problems = r.Module.Problems
 }
 
 // vendored lets the tool complete the code. Code that cannot even be parsed is left
@@ -201,7 +220,7 @@ func (s *Service) openSource(ctx context.Context, projectID string, src Source) 
 		return &openedSource{fs: fsys, close: closer.Close, project: projectID, source: src}, nil
 	}
 	if s.repositories == nil {
-		return nil, fault.New(fault.Unavailable, "repositories_unavailable", "This server reads no repositories.")
+		return nil, errors.New("there is no service that reads repositories")
 	}
 	revision := src.Revision
 	if src.Commit != "" {

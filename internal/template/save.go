@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/berthdev/berth/internal/audit"
@@ -52,32 +50,9 @@ func (s *Service) SaveResource(ctx context.Context, in SaveInput, spec ResourceS
 	if err := s.audit.Authorize(ctx, authz.TemplateWrite, in.ProjectID, k.object(in.Name)); err != nil {
 		return nil, "", err
 	}
-	spec = spec.withDefaults()
-	if err := errors.Join(in.check(), spec.check()); err != nil {
-		return nil, "", firstFault(err)
-	}
-	before, err := s.savedBefore(ctx, k, in)
+	spec, module, problems, err := s.prepareResource(ctx, in, spec)
 	if err != nil {
 		return nil, "", err
-	}
-	spec.Variables = keepValues(spec.Variables, before)
-	var module *bundle.Module
-	var problems []Problem
-	if spec.Bundle.Digest == "" {
-		spec, module, problems, err = s.sourceOf(ctx, in, spec)
-	} else {
-		module, err = s.module(ctx, in, spec.Bundle)
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	if spec.Bundle.Digest != "" {
-		problems = append(problems, s.compiler.checkResource(spec, module)...)
-	}
-	if in.State == Active {
-		if err := refuse(problems); err != nil {
-			return nil, "", err
-		}
 	}
 	change, err := s.save(ctx, k, in, savedVersion{spec: spec, digest: spec.Bundle.Digest, module: module, problems: problems})
 	if err != nil {
@@ -89,6 +64,38 @@ func (s *Service) SaveResource(ctx context.Context, in SaveInput, spec ResourceS
 	}
 	v.Spec.Variables = withoutSecrets(v.Spec.Variables)
 	return v, change, nil
+}
+
+// prepareResource finds out all that a version is saved with: it reads the source,
+// fills in the sensitive values that are kept, and checks the result. It saves
+// nothing, so a preview of saving is made of it, too.
+func (s *Service) prepareResource(ctx context.Context, in SaveInput, spec ResourceSpec) (ResourceSpec, *bundle.Module, []Problem, error) {
+	spec = spec.withDefaults()
+	if err := errors.Join(in.check(), spec.check()); err != nil {
+		return spec, nil, nil, firstFault(err)
+	}
+	before, err := s.savedBefore(ctx, resourceKind(), in)
+	if err != nil {
+		return spec, nil, nil, err
+	}
+	spec.Variables = keepValues(spec.Variables, before)
+	var module *bundle.Module
+	var problems []Problem
+	if spec.Bundle.Digest == "" {
+		spec, module, problems, err = s.sourceOf(ctx, in, spec)
+	} else {
+		module, err = s.module(ctx, in, spec.Bundle)
+	}
+	if err != nil {
+		return spec, nil, nil, err
+	}
+	if spec.Bundle.Digest != "" {
+		problems = append(problems, s.compiler.checkResource(spec, module)...)
+	}
+	if in.State == Active {
+		err = refuse(problems)
+	}
+	return spec, module, problems, err
 }
 
 // module returns what the code of a bundle declares: as it was found when the
@@ -245,6 +252,9 @@ func pick(keys []versionKey, projectID, name, version string) (versionKey, bool)
 func (s *Service) save(ctx context.Context, k kind, in SaveInput, v savedVersion) (Change, error) {
 	change := Unchanged
 	err := s.db.Tx(ctx, func(tx *db.Tx) error {
+		if err := checkStillThere(ctx, tx, v.spec); err != nil {
+			return err
+		}
 		t, before, err := s.saveTemplate(ctx, tx, k, in)
 		if err != nil {
 			return err
@@ -268,6 +278,31 @@ func (s *Service) save(ctx context.Context, k kind, in SaveInput, v savedVersion
 		return "", ErrFixedVersion.With("Somebody else saved %s %q at the same time; look at it and try again.", k.word, in.Name)
 	}
 	return change, err
+}
+
+// checkStillThere refuses an environment template whose resource templates have been
+// deleted since they were looked up.
+func checkStillThere(ctx context.Context, tx *db.Tx, spec any) error {
+	e, ok := spec.(EnvironmentSpec)
+	if !ok {
+		return nil
+	}
+	var ids []ResourceVersionID
+	for _, r := range e.Resources {
+		if r.VersionID != "" {
+			ids = append(ids, r.VersionID)
+		}
+	}
+	found, err := lockVersions(ctx, tx, ids)
+	if err != nil {
+		return fmt.Errorf("reading resource templates: %w", err)
+	}
+	for i, r := range e.Resources {
+		if r.VersionID != "" && !slices.Contains(found, r.VersionID) {
+			return fault.InvalidField(fmt.Sprintf("spec.resources[%d].template", i), fmt.Sprintf("the version of resource template %q has just been deleted", r.Template))
+		}
+	}
+	return nil
 }
 
 // saveVersion writes a version, unless it is there already as it is.
@@ -422,105 +457,4 @@ func (s *Service) sameSpec(templateID, stored string, spec any) (bool, error) {
 func sameProblems(stored string, problems []Problem) bool {
 	raw, err := json.Marshal(list(problems))
 	return err == nil && sameJSON(json.RawMessage(stored), raw)
-}
-
-func (in SaveInput) state() State {
-	if in.State == "" {
-		return Draft
-	}
-	return in.State
-}
-
-func (in SaveInput) check() error {
-	var f fault.Fields
-	f.Check(namePattern.MatchString(in.Name), "name", "%q is no name for a template; %s", in.Name, NameRule)
-	f.Check(versionPattern.MatchString(in.Version), "version", "%q is no version; %s", in.Version, VersionRule)
-	f.Check(in.state() == Draft || in.state() == Active, "state", "a version is saved as draft or active, not as %q", in.State)
-	f.Check(len(in.Description) <= 4000, "description", "must not be longer than 4000 characters")
-	return f.Err()
-}
-
-func (r ResourceSpec) withDefaults() ResourceSpec {
-	if r.Provider.Name == "" {
-		r.Provider.Name = OpenTofu
-	}
-	if r.Backend.Type == "" {
-		r.Backend.Type = BackendSystem
-	}
-	if r.Bundle.Dir == "" {
-		r.Bundle.Dir = "."
-	}
-	return r
-}
-
-func (r ResourceSpec) check() error {
-	var f fault.Fields
-	f.Check(r.Provider.Name == OpenTofu || r.Provider.Name == Terraform, "spec.provider.name", "there is no provider %q; use opentofu or terraform", r.Provider.Name)
-	if err := checkConstraint(r.Provider.Version); err != nil {
-		f.Add("spec.provider.version", "%q is no version constraint; write one like 1.12.6, ~> 1.9 or >= 1.6, < 2", r.Provider.Version)
-	}
-	f.Check(r.Backend.Type == BackendSystem || r.Backend.Type == BackendCustom, "spec.backend.type", "there is no backend type %q; use system or custom", r.Backend.Type)
-	f.Check(r.Backend.Type == BackendCustom || len(r.Backend.Config) == 0, "spec.backend.config", "is for the backend type custom")
-	r.Source.check(&f)
-	f.Check(!r.Source.Empty() || r.Bundle.Digest != "", "spec.source", "names no source; give a repository with a path, or an upload")
-	f.Check(r.Timeouts.Deploy >= 0 && r.Timeouts.Destroy >= 0, "spec.timeouts", "must not be negative")
-	checkRefs(&f, r.Contexts)
-	return f.Err()
-}
-
-func (s Source) check(f *fault.Fields) {
-	f.Check(s.Repository == "" || s.Upload == "", "spec.source", "names both a repository and an upload; give one of them")
-	f.Check(s.Repository != "" || s.Revision == "" && s.Commit == "", "spec.source.revision", "is for a repository; give the name of one")
-	f.Check(fs.ValidPath(cleanFolder(s.Path)) && !strings.ContainsAny(s.Path, "\\\x00"), "spec.source.path", "%q leads out of the source; give a folder inside it", s.Path)
-}
-
-func (e EnvironmentSpec) check() error {
-	var f fault.Fields
-	switch e.ModuleInputs {
-	case "", OfferModuleInputs, HideModuleInputs:
-	default:
-		f.Add("spec.moduleInputs", "%q is unknown; use offered or hidden", e.ModuleInputs)
-	}
-	f.Check(len(e.Readme) <= 256<<10, "spec.readme", "must not be longer than 256 kB")
-	f.Check(len(e.Icon) <= 128<<10, "spec.icon", "must not be larger than 128 kB")
-	f.Check(len(e.Resources) <= 200, "spec.resources", "a template holds at most 200 resources")
-	checkRefs(&f, e.Contexts)
-	return f.Err()
-}
-
-func checkRefs(f *fault.Fields, refs []ContextRef) {
-	seen := map[string]bool{}
-	for i, r := range refs {
-		f.Check(namePattern.MatchString(r.Name), fmt.Sprintf("spec.contexts[%d].name", i), "%q is no name of a config context", r.Name)
-		f.Check(!seen[r.Name], fmt.Sprintf("spec.contexts[%d].name", i), "%q is attached twice", r.Name)
-		seen[r.Name] = true
-	}
-}
-
-// firstFault takes the first fault out of joined errors.
-func firstFault(err error) error {
-	var fields fault.Fields
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
-			fields.Merge("", e)
-		}
-		return fields.Err()
-	}
-	return err
-}
-
-// refuse makes one error of the problems that stop a version from being active.
-func refuse(problems []Problem) error {
-	var f fault.Fields
-	for _, p := range problems {
-		if p.Severity != bundle.Error {
-			continue
-		}
-		path := p.Path
-		if p.File != "" {
-			path = fmt.Sprintf("%s:%d", p.File, p.Line)
-		}
-		f.Add(path, "%s", p.Message)
-	}
-	return f.Err()
 }

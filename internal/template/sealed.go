@@ -7,14 +7,13 @@ import (
 	"slices"
 
 	"github.com/berthdev/berth/internal/db"
-	"github.com/berthdev/berth/internal/fault"
 )
 
 // Sensitive values that a template gives are encrypted where they are stored, and
 // write-only: they are opened to check and to run a version, and left out of what
 // is shown. A variable that is saved without its value keeps it.
 
-var errNoKey = fault.New(fault.Internal, "no_key", "This server has no key, so it cannot keep sensitive values.")
+var errNoKey = errors.New("there is no key to keep sensitive values with")
 
 func sealedFor(templateID, name string) []byte {
 	return []byte("template variable\x00" + templateID + "\x00" + name)

@@ -40,7 +40,7 @@ type Deps struct {
 	Contexts *configcontext.Service
 	Statics  *staticresource.Service
 	Bundles  *bundle.Store
-	// Projects says who may share.
+	// Projects says who may share; made from the rest when nil.
 	Projects *project.Service
 	// Repositories reads the sources of resource templates, and Vendor completes their
 	// code. Without the one nothing is read, without the other code stays as it is.
@@ -91,9 +91,13 @@ func New(deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	if deps.Projects == nil {
+		deps.Projects = project.New(project.Deps{DB: deps.DB, Audit: deps.Audit})
+	}
 	return &Service{
-		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, statics: deps.Statics, bundles: deps.Bundles, applied: deps.AppliedFunc, compiler: c, compiled: map[string]*Compiled{},
+		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, statics: deps.Statics, bundles: deps.Bundles, compiler: c, compiled: map[string]*Compiled{},
 		projects: deps.Projects, keys: deps.Keyring, repositories: deps.Repositories, vendor: deps.Vendor, allowFileGit: deps.AllowFileGit, users: deps.EnvironmentUsers,
+		applied: deps.AppliedFunc,
 	}, nil
 }
 

@@ -17,15 +17,15 @@ type Kind string
 
 // The kinds of template.
 const (
-	ResourceTemplates    Kind = "resource_template"
-	EnvironmentTemplates Kind = "environment_template"
+	ResourceTemplate    Kind = "resource_template"
+	EnvironmentTemplate Kind = "environment_template"
 )
 
 func (k Kind) tables() (kind, error) {
 	switch k {
-	case ResourceTemplates:
+	case ResourceTemplate:
 		return resourceKind(), nil
-	case EnvironmentTemplates:
+	case EnvironmentTemplate:
 		return environmentKind(), nil
 	}
 	return kind{}, fault.InvalidField("kind", fmt.Sprintf("%q is no kind of template", k))

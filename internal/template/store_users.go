@@ -19,6 +19,18 @@ func listVersionNames(ctx context.Context, q db.Querier, k kind, templateID stri
 	return out, err
 }
 
+// lockVersions locks versions of resource templates until the transaction ends, and
+// returns those that are there. Who names a version and who deletes it wait for each
+// other so.
+func lockVersions(ctx context.Context, tx *db.Tx, ids []ResourceVersionID) ([]ResourceVersionID, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var args []any
+	return db.List(ctx, tx, db.Value[ResourceVersionID], `SELECT id FROM resource_template_versions WHERE id IN (`+placeholders(&args, ids)+`) ORDER BY id`+
+		tx.Dialect().ForUpdate(), args...)
+}
+
 type templateUser struct {
 	User
 	resources []Resource

@@ -14,11 +14,14 @@ import (
 
 // Script is what the fake does; it lies as fake.json in the root module.
 type Script struct {
-	Objects []Object                   `json:"objects,omitempty"`
+	Objects []Object `json:"objects,omitempty"`
+	// Outputs are the values of the module's outputs; the text "${var.NAME}" stands for the value of an input.
 	Outputs map[string]json.RawMessage `json:"outputs,omitempty"`
+	// Sensitive names the outputs that the module marks as sensitive.
+	Sensitive []string `json:"sensitive,omitempty"`
 	// Print are lines printed before anything is applied; "${var.NAME}" is replaced by the input's text.
 	Print []string `json:"print,omitempty"`
-	// Witness is a file that gets a line per start of the program: its arguments.
+	// Witness is a file that gets a line per start of the program in a step: its arguments.
 	Witness string `json:"witness,omitempty"`
 	// InitError makes a step's init fail with this message.
 	InitError string `json:"init_error,omitempty"`

@@ -111,7 +111,7 @@ func (u *unpacker) zip(ctx context.Context, r io.Reader) error {
 		return badSource("the archive cannot be read: %v", err)
 	}
 	if int64(len(data)) > u.limits.Bytes {
-		return u.tooBig()
+		return badSource("the archive itself is more than %s; a template may hold at most that, so pack only what the module needs", humanSize(u.limits.Bytes))
 	}
 	zr, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
@@ -167,11 +167,8 @@ func (u *unpacker) file(name string, mode fs.FileMode, r io.Reader) error {
 		return badSource("the file %q in the archive is damaged: %v", name, plainError(err))
 	}
 	if u.bytes > u.limits.Bytes {
-		return u.tooBig()
+		return badSource("the archive holds more than %s when it is unpacked (reached at %s); a template may hold at most that, so pack only what the module needs",
+			humanSize(u.limits.Bytes), clean)
 	}
 	return nil
-}
-
-func (u *unpacker) tooBig() error {
-	return badSource("the archive holds more than %s; a template may hold at most that, so pack only what the module needs", humanSize(u.limits.Bytes))
 }

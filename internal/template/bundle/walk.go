@@ -151,7 +151,13 @@ func (w *Walk) report(root string, c Call, m *Module) {
 		if c.Vendored && p.Severity != Error {
 			continue // nobody here can change that code
 		}
-		p.File = path.Join(relative(root, c.Dir), p.File)
+		if p.Line == 0 && p.File == c.Dir {
+			// The folder itself is wrong: the call that names it is the place to look at.
+			place := c.Place()
+			p.File, p.Line = place.File, place.Line
+		} else {
+			p.File = path.Join(relative(root, c.Dir), p.File)
+		}
 		p.Message = fmt.Sprintf("in module %q: %s", c.Name, p.Message)
 		w.Problems = append(w.Problems, p)
 	}

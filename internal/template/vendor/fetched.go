@@ -46,16 +46,16 @@ func (w *workspace) settleModules(ctx context.Context) (bool, []bundle.Problem, 
 	if !slices.ContainsFunc(list.Modules, func(m moduleEntry) bool { return m.Key != "" && !isLocal(m.Source) }) {
 		return false, nil, w.tree.RemoveAll(w.inTree(bundle.ModulesDir))
 	}
-	problems := w.checkEntries(list.Modules)
+	// The calls come first, because they have a place in the code; the list may hold what they do not tell.
+	problems := checkCalls(bundle.WalkModules(w.tree.FS(), w.req.Bundle.Dir).Calls, w.req.AllowFileGit)
+	if len(problems) == 0 {
+		problems = w.checkEntries(list.Modules)
+	}
 	if len(problems) > 0 {
 		return false, problems, nil
 	}
 	if problems, err = w.settlePackages(ctx, list.Modules); err != nil || len(problems) > 0 {
 		return false, problems, err
-	}
-	walk := bundle.WalkModules(w.tree.FS(), w.req.Bundle.Dir)
-	if problems = checkCalls(walk.Calls, w.req.AllowFileGit); len(problems) > 0 {
-		return false, problems, nil
 	}
 	for i := range list.Modules {
 		list.Modules[i].Dir = path.Clean(list.Modules[i].Dir)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -39,6 +40,7 @@ func (o object) fails() bool {
 type script struct {
 	Objects        []object
 	Outputs        map[string]json.RawMessage
+	Sensitive      []string
 	Print          []string
 	Witness        string
 	InitError      string `json:"init_error"`
@@ -82,7 +84,7 @@ func main() {
 	}
 	check(err)
 	check(json.Unmarshal(b, &p.script))
-	if w := p.script.Witness; w != "" {
+	if w := p.script.Witness; w != "" && !p.publishing() {
 		f, err := os.OpenFile(w, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		check(err)
 		fmt.Fprintln(f, strings.Join(os.Args[1:], " "))
@@ -270,9 +272,16 @@ func (p *program) change(apply bool) {
 func (p *program) setOutputs(destroy bool) {
 	outs := map[string]any{}
 	for k, v := range p.script.Outputs {
-		if !destroy {
-			outs[k] = map[string]any{"value": v, "type": "dynamic"}
+		if destroy {
+			continue
 		}
+		text := string(v)
+		for name, value := range p.vars {
+			given, err := json.Marshal(value)
+			check(err)
+			text = strings.ReplaceAll(text, `"${var.`+name+`}"`, string(given))
+		}
+		outs[k] = map[string]any{"value": json.RawMessage(text), "type": "dynamic", "sensitive": slices.Contains(p.script.Sensitive, k)}
 	}
 	p.state["outputs"] = outs
 }
