@@ -4,17 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"maps"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
 const contextKind = "ConfigContext"
-
-func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
 
 // configContext translates a document of the kind ConfigContext.
 func (d *document) configContext(root *object) []map[string]any {
@@ -47,13 +43,15 @@ func (d *document) sealedSecret(spec *object) {
 func (d *document) contextData(in *object) map[string]any {
 	out := map[string]any{}
 	var envs, files []any
+	seen := map[string]bool{}
 	for _, o := range in.objects("envs") {
-		if e := d.env(o); e != nil {
+		if e := d.env(o, seen); e != nil {
 			envs = append(envs, e)
 		}
 	}
+	placed := map[string]bool{}
 	for _, o := range in.objects("files") {
-		if f := d.file(o); f != nil {
+		if f := d.file(o, placed); f != nil {
 			files = append(files, f)
 		}
 	}
@@ -70,10 +68,9 @@ func (d *document) contextData(in *object) map[string]any {
 // secretName is what the names of secrets look like.
 var secretName = regexp.MustCompile(`(?i)(secret|password|passwd|token|private_?key|api_?key)`)
 
-func (d *document) env(o *object) map[string]any {
+func (d *document) env(o *object, seen map[string]bool) map[string]any {
 	key := o.text("key")
-	if key == "" {
-		o.leaveOut("key", "is required")
+	if !o.unique("key", key, envName, seen) {
 		return nil
 	}
 	out := map[string]any{"key": key}
@@ -108,7 +105,7 @@ func (d *document) entryOptions(opts *object, sensitive flagged, out map[string]
 	opts.lose(Warning, "has no counterpart for a stored value", "schema", "displayMetadata")
 }
 
-func (d *document) file(o *object) map[string]any {
+func (d *document) file(o *object, placed map[string]bool) map[string]any {
 	name := o.text("name")
 	mount := o.text("mountPath")
 	outside := strings.HasPrefix(name, fileMark)
@@ -120,6 +117,11 @@ func (d *document) file(o *object) map[string]any {
 	if !ok {
 		return nil
 	}
+	if placed[place] {
+		o.leaveOut("", "another file is at %s already", place)
+		return nil
+	}
+	placed[place] = true
 	opts := o.object("options")
 	sensitive := d.sensitive(o, opts)
 	out := map[string]any{"mountPath": place}

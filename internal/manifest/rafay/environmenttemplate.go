@@ -39,7 +39,7 @@ func (d *document) environmentTemplate(root *object) []map[string]any {
 // not say, and it was possible.
 func (d *document) freeVariables(spec *object, out map[string]any) {
 	allowed, set := spec.flag("allowNewInputsDuringPublish")
-	if !set {
+	if !set && !spec.has("allowNewInputsDuringPublish") {
 		allowed = true
 		d.notice(Info, spec.at("allowNewInputsDuringPublish"), "is not given; as before, a developer may add variables the template does not name")
 	}

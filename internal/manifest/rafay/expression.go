@@ -82,7 +82,7 @@ func stringLength(code string) int {
 // code respells one expression.
 func (d *document) code(code, opening, closing, field string) string {
 	// In a plain YAML value, \" is two characters; templates have it nevertheless.
-	if strings.Contains(code, `resource.\"`) || strings.Contains(code, `resource[\"`) {
+	if !strings.Contains(strings.ReplaceAll(code, `\"`, ""), `"`) {
 		code = strings.ReplaceAll(code, `\"`, `"`)
 	}
 	code = strings.TrimSpace(code)

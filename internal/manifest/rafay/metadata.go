@@ -25,15 +25,16 @@ func (d *document) metadata(root *object) map[string]any {
 	return out
 }
 
-// ownNotes tells of labels and annotations, which documents of Berth may have, but
-// Berth does not store.
+// ownNotes tells of labels and annotations, which any document of Berth may have,
+// but Berth keeps for templates alone.
 func (d *document) ownNotes(in *object) {
+	if strings.EqualFold(d.kind, resourceTemplateKind) || strings.EqualFold(d.kind, environmentTemplateKind) {
+		return
+	}
 	for _, key := range []string{"labels", "annotations"} {
 		m, _ := in.fields[key].(map[string]any)
 		for _, name := range sortedKeys(m) {
-			if name != categoryAnnotation || !strings.EqualFold(d.kind, environmentTemplateKind) {
-				d.notice(Info, join(in.at(key), name), "is read with the document, and Berth does not store it")
-			}
+			d.notice(Info, join(in.at(key), name), "is read with the document, but Berth keeps it for templates alone")
 		}
 	}
 }

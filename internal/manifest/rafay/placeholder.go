@@ -2,7 +2,6 @@ package rafay
 
 import (
 	"bytes"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -50,7 +49,7 @@ func (d *document) checkPlaceholders(fields map[string]any) bool {
 func (d *document) findPlaceholder(path, field string, value any) (string, string) {
 	switch v := value.(type) {
 	case map[string]any:
-		for _, key := range slices.Sorted(maps.Keys(v)) {
+		for _, key := range sortedKeys(v) {
 			if key == nestedKey || key == "{" {
 				return path, nestedKey
 			}

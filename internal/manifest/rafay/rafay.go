@@ -37,14 +37,14 @@ type Notice struct {
 
 // String writes the notice in one line, without its severity.
 func (n Notice) String() string {
-	s := n.Kind
-	if n.Name != "" {
-		s += " " + n.Name
+	s := strings.TrimSpace(n.Kind + " " + n.Name)
+	for _, part := range []string{n.Field, n.Message} {
+		if s != "" && part != "" {
+			s += ": "
+		}
+		s += part
 	}
-	if n.Field != "" {
-		s += ": " + n.Field
-	}
-	return strings.TrimPrefix(s+": "+n.Message, ": ")
+	return s
 }
 
 // The apiVersions with kinds that this package knows.
@@ -76,7 +76,7 @@ func Translate(doc map[string]any) (out []map[string]any, notices []Notice) {
 		return nil, d.notices
 	}
 	d.kind, d.name = identity(fields)
-	root := d.open("", fields)
+	root := d.open(fields)
 	if !d.checkPlaceholders(fields) {
 		return nil, d.notices
 	}

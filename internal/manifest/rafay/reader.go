@@ -2,8 +2,7 @@ package rafay
 
 import (
 	"fmt"
-	"maps"
-	"slices"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -14,7 +13,7 @@ import (
 type document struct {
 	kind, name string
 	notices    []Notice
-	opened     []*object
+	root       *object
 	renamed    map[string]bool
 	failed     bool
 }
@@ -30,14 +29,16 @@ func (d *document) fail(field, format string, args ...any) {
 }
 
 // finish reports the fields that nobody read.
-func (d *document) finish() {
-	for _, o := range d.opened {
-		for _, key := range slices.Sorted(maps.Keys(o.fields)) {
-			if o.read[key] {
-				continue
-			}
-			d.lost(Warning, join(o.path, key), o.fields[key], "is not a field that Berth knows here")
+func (d *document) finish() { d.root.finish() }
+
+func (o *object) finish() {
+	for _, key := range sortedKeys(o.fields) {
+		if !o.read[key] {
+			o.doc.lost(Warning, o.at(key), o.fields[key], "is not a field that Berth knows here")
 		}
+	}
+	for _, c := range o.children {
+		c.finish()
 	}
 }
 
@@ -59,7 +60,7 @@ func leaves(path string, value any) []string {
 	var out []string
 	switch v := value.(type) {
 	case map[string]any:
-		for _, key := range slices.Sorted(maps.Keys(v)) {
+		for _, key := range sortedKeys(v) {
 			out = append(out, leaves(join(path, key), v[key])...)
 		}
 	case []any:
@@ -96,12 +97,13 @@ type object struct {
 	path   string
 	fields map[string]any
 	read   map[string]bool
+	// children are the objects below that were opened.
+	children []*object
 }
 
-func (d *document) open(path string, fields map[string]any) *object {
-	o := &object{doc: d, path: path, fields: fields, read: map[string]bool{}}
-	d.opened = append(d.opened, o)
-	return o
+func (d *document) open(fields map[string]any) *object {
+	d.root = &object{doc: d, fields: fields, read: map[string]bool{}}
+	return d.root
 }
 
 // at is the place of a field.
@@ -155,15 +157,17 @@ func (o *object) flag(key string) (value, set bool) {
 // object opens a field that holds a map; without one, it is empty.
 func (o *object) object(key string) *object {
 	v, _ := o.take(key)
-	return o.doc.child(o.at(key), v)
+	return o.child(o.at(key), v)
 }
 
-func (d *document) child(path string, v any) *object {
+func (o *object) child(path string, v any) *object {
 	m, ok := v.(map[string]any)
 	if !ok && !isEmpty(v) {
-		d.lost(Warning, path, v, "must be a map of fields")
+		o.doc.lost(Warning, path, v, "must be a map of fields")
 	}
-	return d.open(path, m)
+	c := &object{doc: o.doc, path: path, fields: m, read: map[string]bool{}}
+	o.children = append(o.children, c)
+	return c
 }
 
 // list reads a field as a list; a single value stands for a list of one.
@@ -193,7 +197,7 @@ func (o *object) objects(key string) []*object {
 			o.doc.lost(Warning, path, v, "must be a map of fields")
 			continue
 		}
-		out = append(out, o.doc.child(path, v))
+		out = append(out, o.child(path, v))
 	}
 	return out
 }
@@ -217,7 +221,7 @@ func (o *object) texts(key string) map[string]any {
 		return nil
 	}
 	out := map[string]any{}
-	for _, k := range slices.Sorted(maps.Keys(child.fields)) {
+	for _, k := range sortedKeys(child.fields) {
 		if s, ok := child.textSet(k); ok {
 			out[k] = s
 		} else if child.fields[k] == nil {
@@ -259,7 +263,7 @@ func (d *document) loseEntries(severity Severity, why, path string, value any) {
 			}
 		}
 	case map[string]any:
-		for _, key := range slices.Sorted(maps.Keys(v)) {
+		for _, key := range sortedKeys(v) {
 			d.loseEntries(severity, why, join(path, key), v[key])
 		}
 	default:
@@ -277,13 +281,29 @@ func (o *object) leaveOut(field, format string, args ...any) {
 	o.doc.lost(Warning, o.path, o.fields, why+fmt.Sprintf(format, args...))
 }
 
+// unique checks what an entry of a list is called, and leaves it out when Berth
+// would not take the name or has it already.
+func (o *object) unique(key, name string, rule *regexp.Regexp, seen map[string]bool) bool {
+	switch {
+	case name == "":
+		o.leaveOut(key, "is required")
+	case !rule.MatchString(name):
+		o.leaveOut(key, "%q is no name for it in Berth; use letters, digits and _, beginning with a letter", name)
+	case seen[name]:
+		o.leaveOut(key, "%q is given twice, and the first one counts", name)
+	default:
+		seen[name] = true
+		return true
+	}
+	return false
+}
+
 // ignoreRest takes the object and all below it as read.
 func (o *object) ignoreRest() {
-	for _, other := range o.doc.opened {
-		if other == o || strings.HasPrefix(other.path, o.path+".") || strings.HasPrefix(other.path, o.path+"[") || o.path == "" {
-			for key := range other.fields {
-				other.read[key] = true
-			}
-		}
+	for key := range o.fields {
+		o.read[key] = true
+	}
+	for _, c := range o.children {
+		c.ignoreRest()
 	}
 }

@@ -19,7 +19,7 @@ func (d *document) selectors(o *object, where place) []any {
 	for i, v := range o.list("selectors") {
 		at := o.at("selectors") + "[" + itoa(i) + "]"
 		if m, ok := v.(map[string]any); ok {
-			s := d.child(at, m)
+			s := o.child(at, m)
 			if one := selector(d.reference(s.text("resource"), s.at("resource")), s.text("variable")); len(one) > 0 {
 				out = append(out, one)
 			}

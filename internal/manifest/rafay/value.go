@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -152,6 +154,8 @@ func asJSON(value any) (string, bool) {
 	}
 	return string(bytes.TrimSpace(b.Bytes())), true
 }
+
+func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
 
 // isFractional reports whether a value was a number with a fraction, whose
 // last zeros are lost: 1.10 and 1.1 are the same number.

@@ -1,6 +1,7 @@
 package rafay
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -15,6 +16,11 @@ const (
 	inContext // and in static resources: values that are stored
 )
 
+var (
+	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+	envName      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
+
 const (
 	sealedMark = "sealed://"
 	fileMark   = "file://"
@@ -24,8 +30,9 @@ const (
 // variables reads the field "variables".
 func (d *document) variables(parent *object, where place, out map[string]any) {
 	var list []any
+	seen := map[string]bool{}
 	for _, o := range parent.objects("variables") {
-		if v := d.variable(o, where); v != nil {
+		if v := d.variable(o, where, seen); v != nil {
 			list = append(list, v)
 		}
 	}
@@ -34,10 +41,9 @@ func (d *document) variables(parent *object, where place, out map[string]any) {
 	}
 }
 
-func (d *document) variable(o *object, where place) map[string]any {
+func (d *document) variable(o *object, where place, seen map[string]bool) map[string]any {
 	name := o.text("name")
-	if name == "" {
-		o.leaveOut("name", "is required")
+	if !o.unique("name", name, variableName, seen) {
 		return nil
 	}
 	out := map[string]any{"name": name}
@@ -219,43 +225,4 @@ func (d *document) templateOptions(opts *object, where place, options, out map[s
 		d.lost(Warning, display.path, rest, "lays out a form field; Berth makes the field from the module's own type")
 	}
 	opts.lose(Warning, "describes a form; Berth makes it from the module's own types", "schema")
-}
-
-// override reads the rule for a developer's own value.
-func (d *document) override(o *object) map[string]any {
-	out := map[string]any{}
-	given := o.text("type")
-	switch kind := strings.ReplaceAll(strings.ToLower(given), "_", ""); kind {
-	case "":
-	case "allowed", "notallowed", "restricted":
-		out["type"] = kind
-	case "restrictedkeyvalues":
-		out["type"] = "restricted"
-	default:
-		d.notice(Warning, o.at("type"), "%q is no rule; the value may not be set (use allowed, notallowed or restricted)", given)
-		out["type"] = "notallowed"
-	}
-	var values []any
-	for i, v := range o.list("restrictedValues") {
-		s, ok := scalar(v)
-		if !ok {
-			s, ok = asJSON(v)
-		}
-		if ok && v != nil {
-			values = append(values, s)
-		} else {
-			d.notice(Warning, o.at("restrictedValues")+"["+itoa(i)+"]", "is empty; it is left out")
-		}
-	}
-	if values != nil {
-		out["restrictedValues"] = values
-	}
-	if m := o.texts("restrictedKeyValues"); m != nil {
-		out["restrictedKeyValues"] = m
-	}
-	if on, set := o.flag("multiSelect"); set {
-		out["multiSelect"] = on
-	}
-	o.lose(Info, "is about what a form shows; Berth always shows where a value comes from", "displayOverridden")
-	return out
 }
