@@ -81,11 +81,12 @@ const (
 
 // Override is the rule for a developer's own value. Restricted takes one of
 // RestrictedValues, or of the values of RestrictedKeyValues, which are shown by
-// their label.
+// their label. With MultiSelect the value is a list of any of them.
 type Override struct {
 	Type                OverrideType      `json:"type,omitempty"`
 	RestrictedValues    []string          `json:"restrictedValues,omitempty"`
 	RestrictedKeyValues map[string]string `json:"restrictedKeyValues,omitempty"`
+	MultiSelect         bool              `json:"multiSelect,omitempty"`
 }
 
 // Options describe a variable to a developer.
