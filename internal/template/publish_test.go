@@ -3,6 +3,9 @@ package template_test
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -146,7 +149,15 @@ func TestBrokenSources(t *testing.T) {
 	})
 	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(r.dir, "link", "passwd")))
 	r.commit(nil)
-	_, _, err := f.repositories.Set(f.system, demo, "gone", repository.Input{URL: "file://" + filepath.Join(r.dir, "nowhere")})
+	locked := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	t.Cleanup(locked.Close)
+	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: locked.Certificate().Raw}))
+	_, _, err := f.repositories.Set(f.system, demo, "locked", repository.Input{URL: locked.URL + "/infra.git", CACert: ca})
+	require.NoError(t, err)
+	_, _, err = f.repositories.Set(f.system, demo, "gone", repository.Input{URL: "file://" + filepath.Join(r.dir, "nowhere")})
 	require.NoError(t, err)
 
 	source := func(repo, revision, path string) template.ResourceSpec {
@@ -161,19 +172,20 @@ func TestBrokenSources(t *testing.T) {
 		spec template.ResourceSpec
 		want string
 	}{
-		"bad HCL":          {fromRepo("bad"), "main.tf:1"},
-		"missing module":   {fromRepo("missing"), "main.tf:2"},
-		"module outside":   {fromRepo("outside"), "main.tf:1"},
-		"bad type":         {fromRepo("type"), "main.tf:2"},
-		"no module":        {fromRepo("empty"), "holds no .tf"},
-		"no folder":        {fromRepo("nothing"), "nothing"},
-		"link out":         {fromRepo("link"), "passwd"},
-		"no branch":        {source("infra", "release", "ok"), "spec.source.revision"},
-		"no repository":    {source("typo", "", "ok"), "spec.source.repository"},
-		"repository gone":  {source("gone", "", "ok"), "spec.source.repository"},
-		"no upload":        {template.ResourceSpec{Source: template.Source{Upload: strings.Repeat("0", 64)}}, "spec.source.upload"},
-		"unknown variable": {variable("sise", "1"), `spec.variables[0].name|`},
-		"type error":       {variable("size", "many"), `spec.variables[0].value|`},
+		"bad HCL":             {fromRepo("bad"), "main.tf:1"},
+		"missing module":      {fromRepo("missing"), "main.tf:2"},
+		"module outside":      {fromRepo("outside"), "main.tf:1"},
+		"bad type":            {fromRepo("type"), "main.tf:2"},
+		"no module":           {fromRepo("empty"), "holds no .tf"},
+		"no folder":           {fromRepo("nothing"), "nothing"},
+		"link out":            {fromRepo("link"), "passwd"},
+		"no branch":           {source("infra", "release", "ok"), "spec.source.revision"},
+		"no repository":       {source("typo", "", "ok"), "spec.source.repository"},
+		"repository gone":     {source("gone", "", "ok"), "spec.source.repository"},
+		"asks for a password": {source("locked", "", "ok"), "|spec.source.repository|:0|127.0.0.1 asks for a user name and a password"},
+		"no upload":           {template.ResourceSpec{Source: template.Source{Upload: strings.Repeat("0", 64)}}, "spec.source.upload"},
+		"unknown variable":    {variable("sise", "1"), `spec.variables[0].name|`},
+		"type error":          {variable("size", "many"), `spec.variables[0].value|`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := version("broken", "v1", template.Active)
