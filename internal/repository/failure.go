@@ -21,6 +21,7 @@ import (
 type failure struct {
 	fault           *fault.Error
 	message, advice string
+	hostKey         string // a line of known hosts, where one is missing
 }
 
 func fail(sentinel *fault.Error, cause error, advice, format string, args ...any) *failure {

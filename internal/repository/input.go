@@ -172,7 +172,7 @@ func certificates(text string) ([]*x509.Certificate, error) {
 			break
 		}
 		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("holds a %s; give certificates alone", strings.ToLower(block.Type))
+			return nil, fmt.Errorf("must hold nothing but certificates, but holds %q", block.Type)
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {

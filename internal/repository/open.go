@@ -98,7 +98,7 @@ func (s *Service) test(ctx context.Context, projectID string, r row, secrets cre
 	var f *failure
 	switch {
 	case errors.As(err, &f):
-		verdict = Verdict{Message: f.message, Advice: f.advice, Branches: verdict.Branches, Tags: verdict.Tags, DefaultBranch: verdict.DefaultBranch}
+		verdict = Verdict{Message: f.message, Advice: f.advice, HostKey: f.hostKey, Branches: verdict.Branches, Tags: verdict.Tags, DefaultBranch: verdict.DefaultBranch}
 	case err != nil:
 		return Verdict{}, fmt.Errorf("testing repository: %w", err)
 	}

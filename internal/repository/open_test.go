@@ -369,6 +369,7 @@ func TestVerdicts(t *testing.T) {
 			require.Contains(t, v.Advice, tc.advice)
 			if tc.message != "" {
 				require.False(t, v.OK)
+				require.Equal(t, strings.Contains(tc.message, "host key") || name == "changed key", v.HostKey != "")
 				return
 			}
 			require.True(t, v.OK, v.Message)

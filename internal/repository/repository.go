@@ -64,6 +64,7 @@ type Verdict struct {
 	OK            bool
 	Message       string // what was found, or what is wrong
 	Advice        string // what to do about it; empty when all is well
+	HostKey       string // the line of known hosts for an SSH server that is not trusted yet, to compare before it is added
 	DefaultBranch string
 	Commit        string // the commit of the default revision
 	Branches      []string

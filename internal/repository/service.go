@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/berthdev/berth/internal/audit"
 	"github.com/berthdev/berth/internal/authz"
@@ -19,7 +21,7 @@ type Deps struct {
 	Audit     *audit.Service
 	Keyring   *secret.Keyring
 	AllowFile bool   // whether file:// is allowed, which reads the server's own disk
-	TempDir   string // where fetched objects lie while they are read; empty: the system's
+	TempDir   string // a folder of the service's own for what is fetched, until it is closed; empty: below the system's
 	Limits    Limits // zero: DefaultLimits
 }
 
@@ -43,13 +45,27 @@ func New(deps Deps) *Service {
 	}
 }
 
+// Clean removes what a server that was killed has left in TempDir. Call it at start,
+// while nothing is read.
+func (s *Service) Clean() error {
+	if s.tempDir == "" {
+		return nil
+	}
+	left, err := filepath.Glob(filepath.Join(s.tempDir, "berth-*"))
+	for _, p := range left {
+		err = errors.Join(err, os.RemoveAll(p))
+	}
+	return err
+}
+
 const objectKind = "repository"
 
 func auditObject(name string) audit.Object { return audit.Object{Kind: objectKind, Name: name} }
 
 // Set creates the repository of that name in a project (empty: in the
-// organisation), or makes an existing one into what in says. The second result is
-// true when it is new. Nothing is connected to; see TestInput.
+// organisation), or makes an existing one into what in says; where that changes nothing,
+// UpdatedAt stays and nothing is recorded. The second result is true when it is new.
+// Nothing is connected to; see TestInput.
 func (s *Service) Set(ctx context.Context, projectID, name string, in Input) (Repository, bool, error) {
 	if err := s.audit.Authorize(ctx, authz.RepositoryWrite, projectID, auditObject(name)); err != nil {
 		return Repository{}, false, err
@@ -64,6 +80,10 @@ func (s *Service) Set(ctx context.Context, projectID, name string, in Input) (Re
 		after, secrets, err := s.merge(before, name, in)
 		if err != nil {
 			return err
+		}
+		if !created && s.unchanged(before, after, secrets) {
+			out = before
+			return nil
 		}
 		after.UpdatedAt = tx.Now()
 		if created {
@@ -99,6 +119,13 @@ func (s *Service) Set(ctx context.Context, projectID, name string, in Input) (Re
 		return Repository{}, false, fmt.Errorf("setting repository: %w", err)
 	}
 	return out.Repository, created, nil
+}
+
+// unchanged reports whether there is nothing to write. Credentials that cannot be
+// read any more are there to be replaced.
+func (s *Service) unchanged(before, after row, secrets credentials) bool {
+	held, err := s.unseal(before)
+	return err == nil && held == secrets && before.Repository == after.Repository
 }
 
 // Get returns a project's own repository of the name, else the organisation's.

@@ -66,6 +66,11 @@ func TestSecretsAreWriteOnly(t *testing.T) {
 		stored, err := s.Get(ctx, "p1", "infra")
 		require.NoError(t, err)
 		require.Equal(t, got, stored)
+		in.Secret = "canary-token"
+		again, created, err := s.Set(ctx, "p1", "infra", in)
+		require.NoError(t, err)
+		require.False(t, created)
+		require.Equal(t, stored, again, "nothing has changed")
 		env, secrets, cleanup, err := s.GitEnviron(ctx, "p1", "infra")
 		require.NoError(t, err)
 		cleanup()
@@ -233,7 +238,7 @@ func TestSetRefuses(t *testing.T) {
 		"wrong passphrase":  {repository.Input{URL: "git@git.example.com:a.git", Secret: locked, Passphrase: "canary-y"}, "passphrase: does not open"},
 		"known hosts":       {repository.Input{URL: "git@git.example.com:a.git", Secret: key, KnownHosts: "# fine\n\nnonsense"}, "knownHosts: line 3 is none"},
 		"CA":                {repository.Input{URL: url, CACert: "nonsense"}, "caCert: is no certificate in PEM form"},
-		"CA with a key":     {repository.Input{URL: url, CACert: key}, "caCert: holds a openssh private key"},
+		"CA with a key":     {repository.Input{URL: url, CACert: key}, `caCert: must hold nothing but certificates, but holds "OPENSSH PRIVATE KEY"`},
 		"default revision":  {repository.Input{URL: url, DefaultRevision: "--x"}, "defaultRevision"},
 		"username of none":  {repository.Input{URL: url, Auth: repository.AuthNone, Username: "bob"}, "username: belongs to a password"},
 		"secret of none":    {repository.Input{URL: url, Auth: repository.AuthNone, Secret: "canary-x"}, "secret: belongs to a way to sign in"},
@@ -271,6 +276,18 @@ func TestAddressesAreStoredInOneForm(t *testing.T) {
 		require.Equal(t, want, got.URL)
 		require.NoError(t, s.Delete(ctx, "p1", "infra"))
 	}
+}
+
+func TestCleanRemovesWhatAKilledServerLeft(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "berth-repository-1", "objects"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "mine"), nil, 0o600))
+	require.NoError(t, repository.New(repository.Deps{TempDir: dir}).Clean())
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	require.NoError(t, repository.New(repository.Deps{}).Clean())
 }
 
 // The environment is tried with the git program itself.

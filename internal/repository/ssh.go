@@ -195,11 +195,17 @@ func (t target) handshakeFailure(ctx context.Context, err error) error {
 	)
 	switch {
 	case errors.As(err, &unknown):
-		return fail(ErrHostKey, err, fmt.Sprintf("Compare it with what the server's owner publishes. If it is right, add this line to known hosts: %s", t.knownHostsLine(unknown.key)),
+		line := t.knownHostsLine(unknown.key)
+		f := fail(ErrHostKey, err, "Compare it with what the server's owner publishes. If it is right, add this line to known hosts: "+line,
 			"The host key of %s is not known; the server shows %s %s.", t.address.host, unknown.key.Type(), ssh.FingerprintSHA256(unknown.key))
+		f.hostKey = line
+		return f
 	case errors.As(err, &changed):
-		return fail(ErrHostKey, err, "Ask the server's owner before you go on: somebody may stand in between. If the key was replaced, replace its line in known hosts by: "+t.knownHostsLine(changed.key),
+		line := t.knownHostsLine(changed.key)
+		f := fail(ErrHostKey, err, "Ask the server's owner before you go on: somebody may stand in between. If the key was replaced, replace its line in known hosts by: "+line,
 			"The host key of %s is not the one in known hosts; the server shows %s %s.", t.address.host, changed.key.Type(), ssh.FingerprintSHA256(changed.key))
+		f.hostKey = line
+		return f
 	case strings.Contains(err.Error(), "unable to authenticate"):
 		return fail(ErrAuth, err, "Add its public key to the repository or to the account on the git server, and check the user name.",
 			"%s does not accept the private key for user %s.", t.address.host, t.sshUser())
