@@ -41,7 +41,7 @@ func (s *supervisor) relaxLock(root string) error {
 			}
 			built = have.Version
 		}
-		if p.Hashed || built == "" {
+		if len(p.Hashes) > 0 || built == "" {
 			return tofu.LockKeep
 		}
 		s.notice("lock_relaxed", fmt.Sprintf("the provider %s %s was built by an earlier Berth, this machine has %s", p.Address, p.Version, built))

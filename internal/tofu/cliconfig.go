@@ -22,6 +22,9 @@ type CLIConfig struct {
 	MirrorProviders []string
 	// PluginCacheDir keeps providers that were downloaded; OpenTofu 1.10 and newer share it between processes.
 	PluginCacheDir string
+	// TrustPluginCache takes a provider from there even when no lock file holds its checksums. The lock file then gets
+	// only that of this platform.
+	TrustPluginCache bool
 }
 
 // Bytes returns the file's content.
@@ -30,6 +33,9 @@ func (c CLIConfig) Bytes() []byte {
 	b.WriteString("disable_checkpoint = true\n")
 	if c.PluginCacheDir != "" {
 		fmt.Fprintf(&b, "plugin_cache_dir = %s\n", quote(c.PluginCacheDir))
+	}
+	if c.TrustPluginCache {
+		b.WriteString("plugin_cache_may_break_dependency_lock_file = true\n")
 	}
 	if c.Mirror == "" || len(c.MirrorProviders) == 0 {
 		return b.Bytes()
@@ -72,23 +78,23 @@ func ReadCLIConfig(path string) (CLIConfig, error) {
 		return CLIConfig{}, errors.New("reading tofu configuration: it is of an unknown form")
 	}
 	var c CLIConfig
-	c.PluginCacheDir = strings.Join(configTexts(body, "plugin_cache_dir"), "")
+	c.PluginCacheDir = strings.Join(textsOf(body, "plugin_cache_dir"), "")
 	for _, installation := range body.Blocks {
 		if installation.Type != "provider_installation" {
 			continue
 		}
 		for _, method := range installation.Body.Blocks {
 			if method.Type == "filesystem_mirror" {
-				c.Mirror = strings.Join(configTexts(method.Body, "path"), "")
-				c.MirrorProviders = configTexts(method.Body, "include")
+				c.Mirror = strings.Join(textsOf(method.Body, "path"), "")
+				c.MirrorProviders = textsOf(method.Body, "include")
 			}
 		}
 	}
 	return c, nil
 }
 
-// configTexts are the texts of an attribute, which is one text or a list of them.
-func configTexts(body *hclsyntax.Body, name string) []string {
+// textsOf are the texts of an attribute, which is one text or a list of them.
+func textsOf(body *hclsyntax.Body, name string) []string {
 	a := body.Attributes[name]
 	if a == nil {
 		return nil

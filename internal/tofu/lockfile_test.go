@@ -31,8 +31,8 @@ func TestEditLock(t *testing.T) {
 	all, err := tofu.ReadLock([]byte(lockText))
 	require.NoError(t, err)
 	require.Equal(t, []tofu.LockedProvider{
-		{Address: "registry.opentofu.org/hashicorp/aws", Version: "4.9.0", Constraints: ">= 4.9.0, < 7.0.0", Hashed: true},
-		{Address: "registry.opentofu.org/hashicorp/random", Version: "3.6.0", Hashed: true},
+		{Address: "registry.opentofu.org/hashicorp/aws", Version: "4.9.0", Constraints: ">= 4.9.0, < 7.0.0", Hashes: []string{"h1:jrUTBQws8CLDmbHIIENT/sgHARrimuQDZrbs/I8tNp8="}},
+		{Address: "registry.opentofu.org/hashicorp/random", Version: "3.6.0", Hashes: []string{"h1:x"}},
 	}, all)
 	edited, err := tofu.EditLock([]byte(lockText), func(p tofu.LockedProvider) tofu.LockEdit {
 		if p.Version == "4.9.0" {
@@ -47,6 +47,19 @@ func TestEditLock(t *testing.T) {
 	require.Equal(t, []tofu.LockedProvider{{Address: "registry.opentofu.org/hashicorp/aws", Version: "4.9.0", Constraints: ">= 4.9.0, < 7.0.0"}}, all)
 	_, err = tofu.ReadLock([]byte("provider {"))
 	require.Error(t, err)
+}
+
+func TestAddLockHashes(t *testing.T) {
+	t.Parallel()
+	more, err := tofu.AddLockHashes([]byte(lockText), func(p tofu.LockedProvider) []string { return []string{"zh:" + p.Version, p.Hashes[0]} })
+	require.NoError(t, err)
+	all, err := tofu.ReadLock(more)
+	require.NoError(t, err)
+	require.Equal(t, []string{"h1:jrUTBQws8CLDmbHIIENT/sgHARrimuQDZrbs/I8tNp8=", "zh:4.9.0"}, all[0].Hashes)
+	require.Equal(t, []string{"h1:x", "zh:3.6.0"}, all[1].Hashes)
+	same, err := tofu.AddLockHashes(more, func(tofu.LockedProvider) []string { return nil })
+	require.NoError(t, err)
+	require.Equal(t, string(more), string(same))
 }
 
 func TestCLIConfigIsReadBack(t *testing.T) {

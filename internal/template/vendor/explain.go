@@ -21,7 +21,7 @@ type explainer struct {
 
 // problem is a diagnostic as it is.
 func (w *workspace) problem(d tofu.Diagnostic) bundle.Problem {
-	p := bundle.Problem{Severity: bundle.Warning, Message: d.Summary}
+	p := bundle.Problem{Severity: bundle.Warning, Message: strings.Join(strings.Fields(d.Summary), " ")}
 	if d.Severity == "error" {
 		p.Severity = bundle.Error
 	}
@@ -42,7 +42,7 @@ func (x *explainer) fetching(d tofu.Diagnostic) (bundle.Problem, bool) {
 		// Providers that Berth built are recorded without checksums anyhow.
 		p.Message = fmt.Sprintf("the checksums of providers are recorded for this server's platform only, because they come from the mirror %s; "+
 			"runs on another platform will refuse them", x.tool.providers.Mirror)
-		return p, !x.tool.providers.SandboxOnly() && x.lock == nil
+		return p, x.tool.providers.Mirror != "" && !x.tool.providers.SandboxOnly() && x.lock == nil
 	case d.Summary == "Provider lock file not updated":
 		return p, false // the selections are the same; only checksums of this platform would be added
 	case p.Severity != bundle.Error:
@@ -96,18 +96,18 @@ func (x *explainer) callOf(d tofu.Diagnostic, p bundle.Problem) *bundle.Call {
 func hints() []struct{ said, meaning string } {
 	return []struct{ said, meaning string }{
 		{"no such host|Could not resolve host", "this server cannot find that host; check the address and the server's network"},
-		{"could not read Username|Authentication failed|HTTP Basic: Access denied|Permission denied|401|403",
+		{"could not read Username|Authentication failed|HTTP Basic: Access denied|Permission denied|(code|error|status)[: ]+40[13]",
 			"it needs a credential; read the template's code from a repository whose credential also opens this one"},
 		{"Host key verification failed", "the server's host key is not known; give it in the repository's settings"},
 		{"executable file not found|git must be available", "there is no git on this server; install it"},
 		{"invalid ref|Remote branch .* not found|did not match any file|couldn't find remote ref|unadvertised object",
 			"there is no such branch, tag or commit; check the part after ?ref="},
 		{"subdir \"", "the folder after // is not in it; check its name"},
-		{"does not appear to be a git repository|[Rr]epository .*not found|does not exist|404",
+		{"does not appear to be a git repository|[Rr]epository .*not found|does not exist|(code|error|status)[: ]+404",
 			"there is no such repository or module, or a credential is needed to see it; check the address"},
 		{"connection refused|Connection refused|Failed to connect|timed out|timeout|deadline exceeded|network is unreachable|proxyconnect",
 			"this server cannot reach it; check the address, and the proxy if there is one"},
-		{"no available releases match|no version .*match|Unresolvable|no versions", "no version of it meets the constraint; change the version"},
+		{"no available releases match|There is no available version|no version .*match|Unresolvable|no versions", "no version of it meets the constraint; change the version"},
 		{"not allowed", "it is fetched in a way that is not allowed; use https or ssh"},
 		{"x509|certificate", "its certificate is not trusted by this server; add the authority to the server's trusted ones"},
 	}
@@ -130,11 +130,11 @@ func essence(detail string) string {
 	if m := exitOf.FindStringSubmatch(text); m != nil {
 		var lines []string
 		for line := range strings.Lines(m[1]) {
-			line = strings.TrimSpace(line)
+			line = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "fatal:"))
 			if line == "" || strings.HasPrefix(line, "Cloning into") || strings.HasPrefix(line, "Please make sure") || strings.HasPrefix(line, "and the repository") {
 				continue
 			}
-			lines = append(lines, strings.TrimPrefix(line, "fatal: "))
+			lines = append(lines, line)
 		}
 		text = strings.Join(lines, "; ")
 	} else if _, rest, ok := strings.Cut(text, "error downloading '"); ok {

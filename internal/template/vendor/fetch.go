@@ -20,7 +20,7 @@ func (w *workspace) fetch(ctx context.Context, t *tool, walk bundle.Walk, locked
 				"the lock file cannot be read (%v); make it again with \"%s init\"", errors.Unwrap(err), t.binary.Kind)}}, nil
 		}
 	}
-	if err := w.writeConfig(t); err != nil {
+	if err := w.writeConfig(t, locked != nil); err != nil {
 		return nil, err
 	}
 	out, err := w.run(ctx, t, true, w.opts.InitTime, t.dialect.Fetch(locked != nil))

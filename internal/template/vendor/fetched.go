@@ -47,14 +47,15 @@ func (w *workspace) settleModules(ctx context.Context) (bool, []bundle.Problem, 
 		return false, nil, w.tree.RemoveAll(w.inTree(bundle.ModulesDir))
 	}
 	// The calls come first, because they have a place in the code; the list may hold what they do not tell.
-	problems := checkCalls(bundle.WalkModules(w.tree.FS(), w.req.Bundle.Dir).Calls, w.req.AllowFileGit)
+	calls := bundle.WalkModules(w.tree.FS(), w.req.Bundle.Dir).Calls
+	problems := checkCalls(calls, w.req.AllowFileGit)
 	if len(problems) == 0 {
-		problems = w.checkEntries(list.Modules)
+		problems = w.checkEntries(calls, list.Modules)
 	}
 	if len(problems) > 0 {
 		return false, problems, nil
 	}
-	if problems, err = w.settlePackages(ctx, list.Modules); err != nil || len(problems) > 0 {
+	if problems, err = w.settlePackages(ctx, calls, list.Modules); err != nil || len(problems) > 0 {
 		return false, problems, err
 	}
 	for i := range list.Modules {
@@ -73,7 +74,7 @@ func isLocal(source string) bool {
 }
 
 // checkEntries looks at what the tool made of the sources.
-func (w *workspace) checkEntries(entries []moduleEntry) []bundle.Problem {
+func (w *workspace) checkEntries(calls []bundle.Call, entries []moduleEntry) []bundle.Problem {
 	var problems []bundle.Problem
 	for _, m := range entries {
 		why := ""
@@ -84,22 +85,30 @@ func (w *workspace) checkEntries(entries []moduleEntry) []bundle.Problem {
 			why = "it lies outside the source"
 		}
 		if why != "" {
-			problems = append(problems, bundle.Problem{
-				Severity: bundle.Error, Message: fmt.Sprintf("module %q cannot be used: %s", m.Key, why),
-			})
+			problems = append(problems, unusable(calls, m.Key, why))
 		}
 	}
 	return problems
 }
 
+// unusable is the problem of a fetched module, at the place where it is called.
+func unusable(calls []bundle.Call, key, why string) bundle.Problem {
+	p := bundle.Problem{Severity: bundle.Error, Message: fmt.Sprintf("module %q cannot be used: %s", key, why)}
+	if i := slices.IndexFunc(calls, func(c bundle.Call) bool { return c.Key == key }); i >= 0 {
+		place := calls[i].Place()
+		p.File, p.Line = place.File, place.Line
+	}
+	return p
+}
+
 // settlePackages goes through the folders that init made.
-func (w *workspace) settlePackages(ctx context.Context, entries []moduleEntry) ([]bundle.Problem, error) {
+func (w *workspace) settlePackages(ctx context.Context, calls []bundle.Call, entries []moduleEntry) ([]bundle.Problem, error) {
 	base := w.inTree(bundle.ModulesDir)
 	found, err := fs.ReadDir(w.tree.FS(), base)
 	if err != nil {
 		return nil, err
 	}
-	p := packages{w: w, left: w.opts.Limits.Bytes}
+	p := packages{w: w, calls: calls, left: w.opts.Limits.Bytes}
 	for _, e := range found {
 		if e.Type().IsRegular() {
 			continue // the list
@@ -123,14 +132,13 @@ func (w *workspace) settlePackages(ctx context.Context, entries []moduleEntry) (
 // packages settles the folders of fetched modules.
 type packages struct {
 	w        *workspace
+	calls    []bundle.Call
 	left     int64 // bytes that links may still add
 	problems []bundle.Problem
 }
 
 func (p *packages) problem(key, format string, args ...any) {
-	p.problems = append(p.problems, bundle.Problem{
-		Severity: bundle.Error, Message: fmt.Sprintf("module %q cannot be used: %s", key, fmt.Sprintf(format, args...)),
-	})
+	p.problems = append(p.problems, unusable(p.calls, key, fmt.Sprintf(format, args...)))
 }
 
 // settle removes version control from one package and resolves its links. It is opened as a root of its own, so that a

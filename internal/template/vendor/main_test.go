@@ -39,8 +39,8 @@ func fake(t *testing.T) *vendor.Vendor {
 // realTools returns the real OpenTofu and the mirror Berth built.
 func realTools(t testing.TB) *tofu.Manager {
 	t.Helper()
-	tofutest.Tools(t)
-	m, err := tofu.NewManager(tofu.Config{NoPath: true, NoDownload: true, Providers: tofu.ProvidersFromMirror})
+	bin, mirror := tofutest.Tools(t)
+	m, err := tofu.NewManager(tofu.Config{TofuPath: bin, ProviderMirror: mirror, NoDownload: true, NoBuild: true, CacheDir: t.TempDir()})
 	require.NoError(t, err)
 	_, err = m.Ensure(t.Context())
 	require.NoError(t, err)

@@ -92,7 +92,7 @@ func TestRealModulesThatReachOut(t *testing.T) {
 	}{
 		"link to a file":        {map[string]string{"main.tf": plain}, map[string]string{"passwd": "/etc/passwd"}, "its file passwd is a link that leads out of it (to /etc/passwd)", ""},
 		"relative link":         {map[string]string{"main.tf": plain}, map[string]string{"up": "../../../../app/main.tf"}, "its file up is a link that leads out of it", ""},
-		"link to a folder":      {map[string]string{"main.tf": plain}, map[string]string{"etc": "/etc"}, "its file etc is a link", ""},
+		"link to a folder":      {map[string]string{"main.tf": plain}, map[string]string{"etc": "/etc"}, "main.tf:1 module \"g\" cannot be used: its file etc is a link", ""},
 		"calls an outer folder": {map[string]string{"main.tf": "\nmodule \"x\" {\n  source = \"" + outside + "\"\n}\n"}, nil, "is an absolute path of one machine", ".terraform/modules/g/main.tf"},
 		"calls the data folder": {map[string]string{"main.tf": "\nmodule \"x\" {\n  source = \"" + secret + "\"\n}\n"}, nil, "", ""},
 	} {

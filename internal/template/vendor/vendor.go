@@ -83,6 +83,7 @@ type Vendor struct {
 func New(tools *tofu.Manager, opts Options) *Vendor {
 	opts.InitTime = cmp.Or(opts.InitTime, defaultInitTime)
 	opts.ValidateTime = cmp.Or(opts.ValidateTime, defaultValidateTime)
+	opts.Hide = slices.DeleteFunc(slices.Clone(opts.Hide), func(p string) bool { return p == "" })
 	if opts.Limits == (bundle.Limits{}) {
 		opts.Limits = bundle.DefaultLimits()
 	}

@@ -207,3 +207,34 @@ func TestUnreadableLockFile(t *testing.T) {
 	require.Equal(t, ".terraform.lock.hcl", res.Problems[0].File)
 	require.True(t, strings.Contains(res.Problems[0].Message, "tofu init"))
 }
+
+func TestFilesForGitAreSeenWhileFetchingOnly(t *testing.T) {
+	t.Parallel()
+	data, seen := t.TempDir(), t.TempDir()
+	git := filepath.Join(data, "tmp", "berth-git-1")
+	require.NoError(t, os.MkdirAll(git, 0o700))
+	for name, dir := range map[string]string{"config": git, "key": git, "master.key": data} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(name+"\n"), 0o600))
+	}
+	tool := filepath.Join(t.TempDir(), "tofu")
+	script := "#!/bin/sh\nif [ \"$1\" = version ]; then echo '{\"terraform_version\": \"1.12.6\", \"platform\": \"linux_amd64\"}'; exit 0; fi\n" +
+		"{ cat " + git + "/config " + git + "/key " + data + "/master.key; env; } > " + seen + "/$1 2>/dev/null\n" +
+		"echo '{\"format_version\":\"1.0\",\"diagnostics\":[]}'\n"
+	require.NoError(t, os.WriteFile(tool, []byte(script), 0o755))
+	m, err := tofu.NewManager(tofu.Config{TofuPath: tool, Providers: tofu.ProvidersFromRegistry, NoDownload: true, NoBuild: true, CacheDir: t.TempDir()})
+	require.NoError(t, err)
+	v := vendor.New(m, vendor.Options{Dir: filepath.Join(data, "vendor"), Hide: []string{data, ""}})
+	res := run(t, v, vendor.Request{Bundle: pack(t, ".", map[string]string{"main.tf": "variable \"x\" {}\n"}),
+		GitEnv: []string{"GIT_SSH_COMMAND=ssh -F '" + git + "/config'", "BERTH_GIT_PASSWORD=secret"}})
+	require.Empty(t, res.Problems, errorsOf(res))
+	fetching, err := os.ReadFile(filepath.Join(seen, "init"))
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(string(fetching), "config\nkey\n"), "%s", fetching)
+	require.NotContains(t, string(fetching), "master.key\n")
+	require.Contains(t, string(fetching), "BERTH_GIT_PASSWORD=secret")
+	checking, err := os.ReadFile(filepath.Join(seen, "validate"))
+	require.NoError(t, err)
+	for _, not := range []string{"config\n", "key\n", "secret", "GIT_"} {
+		require.NotContains(t, string(checking), not)
+	}
+}

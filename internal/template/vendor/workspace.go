@@ -37,6 +37,21 @@ const (
 	dirPlugins = "plugins" // below Options.Dir, shared
 )
 
+const scratchPrefix = "berth-vendor-"
+
+// forgotten is how old a scratch folder must be to belong to a server that died: longer than any work takes.
+const forgotten = time.Hour
+
+// sweep removes what dead servers left. Failing to is no reason to stop the work.
+func sweep(parent string) {
+	old, _ := filepath.Glob(filepath.Join(parent, scratchPrefix+"*"))
+	for _, dir := range old {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > forgotten {
+			_ = os.RemoveAll(dir)
+		}
+	}
+}
+
 // maxDir leaves room for the names of sockets, which providers make in the workspace's folder for temporary files and
 // which may have 107 bytes.
 const maxDir = 60
@@ -50,11 +65,12 @@ func newWorkspace(ctx context.Context, opts Options, req Request) (_ *workspace,
 		if err := os.MkdirAll(parent, 0o700); err != nil {
 			return nil, err
 		}
+		sweep(parent)
 	}
 	if len(parent) > maxDir {
 		parent = "/tmp"
 	}
-	dir, err := os.MkdirTemp(parent, "berth-vendor-")
+	dir, err := os.MkdirTemp(parent, scratchPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -200,10 +216,23 @@ func (w *workspace) readable(t *tool, fetching bool) []string {
 		for _, word := range strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" \t\"'=,;", r) }) {
 			if filepath.IsAbs(word) && len(word) > 1 {
 				out = append(out, word)
+				out = append(out, w.neighbours(word)...)
 			}
 		}
 	}
 	return out
+}
+
+// neighbours is the folder of a file for git, which may name others that lie beside it: a configuration of ssh names a
+// key. It is left out where that would show the server's data itself.
+func (w *workspace) neighbours(file string) []string {
+	dir := filepath.Dir(file)
+	for _, hidden := range w.opts.Hide {
+		if rel, err := filepath.Rel(hidden, dir); err == nil && rel != "." && filepath.IsLocal(rel) {
+			return []string{dir}
+		}
+	}
+	return nil
 }
 
 // plugins is the folder in which downloaded providers are kept. Terraform cannot share one between processes.
@@ -214,9 +243,10 @@ func (w *workspace) plugins(t *tool) string {
 	return filepath.Join(w.opts.Dir, dirPlugins)
 }
 
-func (w *workspace) writeConfig(t *tool) error {
+func (w *workspace) writeConfig(t *tool, locked bool) error {
 	c := t.providers.CLIConfig()
 	if c.PluginCacheDir = w.plugins(t); c.PluginCacheDir != "" {
+		c.TrustPluginCache = !locked // checksums.go puts right what this leaves out
 		if err := os.MkdirAll(c.PluginCacheDir, 0o700); err != nil {
 			return err
 		}
@@ -249,6 +279,9 @@ func (w *workspace) takeLock(t *tool, own []byte) ([]byte, error) {
 	}
 	if own != nil {
 		return own, nil
+	}
+	if made, err = w.completeChecksums(t, made); err != nil {
+		return nil, err
 	}
 	// A provider that Berth built has other bytes on every machine, and after every upgrade of Go. Its version is
 	// recorded, its checksum is not: it would refuse the same version built elsewhere. Such a provider meets the
