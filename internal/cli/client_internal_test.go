@@ -67,6 +67,10 @@ func TestEnvironmentsFromFiles(t *testing.T) {
 	require.Equal(t, "piped", e.Name)
 	require.Equal(t, "draft", e.Status)
 	require.Contains(t, c.do(exitOK, "variables: [{name: port, value: \"84\"}]", "env", "update", "piped", "-f", "-").out, "port = 84")
+	require.True(t, e.FollowLatest, "no version was named")
+	require.NotContains(t, c.do(exitOK, "", "env", "update", "piped", "--version", "v1").out, "follows")
+	require.Contains(t, c.do(exitOK, "", "env", "update", "piped", "--follow-latest").out, "pair v1 (follows the latest)")
+	require.NotContains(t, c.do(exitOK, "", "env", "update", "piped", "--follow-latest=false").out, "follows")
 	require.Equal(t, "deployed", status(t, c.do(exitOK, "", "env", "create", "now", "-f", file, "--deploy", "--wait", "-o", "json").out))
 
 	require.Contains(t, c.do(exitInvalid, "nmae: x\n", "env", "create", "-f", "-").err, `unknown field "nmae"`)

@@ -347,3 +347,25 @@ func TestTwoEditsDoNotOverwriteEachOther(t *testing.T) {
 	_, err = c.UpdateEnvironment(t.Context(), apptest.Project, "seven", api.UpdateEnvironment{Variables: &vars}, e.Revision)
 	require.Equal(t, "conflict", kindOf(err))
 }
+
+// The API and its client say the same of following as the service.
+func TestFollowingOverTheAPI(t *testing.T) {
+	t.Parallel()
+	c := apptest.Start(t, apptest.Options{}).Client(apptest.Developer)
+	e, err := c.CreateEnvironment(t.Context(), apptest.Project, api.CreateEnvironment{Name: "one", Template: "pair"})
+	require.NoError(t, err)
+	require.True(t, e.FollowLatest)
+	require.Equal(t, "v1", e.Version)
+	update := func(in api.UpdateEnvironment) api.Environment {
+		t.Helper()
+		e, err := c.UpdateEnvironment(t.Context(), apptest.Project, "one", in, 0)
+		require.NoError(t, err)
+		return e
+	}
+	yes, no := true, false
+	require.True(t, update(api.UpdateEnvironment{Variables: &[]api.Variable{{Name: "port", Value: text("81")}}}).FollowLatest)
+	require.False(t, update(api.UpdateEnvironment{Version: text("v1")}).FollowLatest)
+	require.True(t, update(api.UpdateEnvironment{Version: text("")}).FollowLatest)
+	require.False(t, update(api.UpdateEnvironment{FollowLatest: &no}).FollowLatest)
+	require.True(t, update(api.UpdateEnvironment{FollowLatest: &yes}).FollowLatest)
+}

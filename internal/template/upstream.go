@@ -67,6 +67,8 @@ func (c *Compiled) addUpstream(index int, in Surroundings) {
 		}
 	case r.Environment == "":
 		c.problem(bundle.Error, path+".environment", "%q is of the kind environment, so it must name the environment", r.Name)
+	case !namePattern.MatchString(r.Environment):
+		c.problem(bundle.Error, path+".environment", "%q is no name of an environment; write the name that it has in the project, like net-1", r.Environment)
 	default:
 		u.Environment = r.Environment
 		u.nested, u.known = in.Environments[r.Environment]

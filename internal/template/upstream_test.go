@@ -96,6 +96,7 @@ func TestUpstreamProblems(t *testing.T) {
 			"spec.resources[2].static", `there is no static resource "shared-values" that the template's project may use`, bundle.Error},
 		"static unnamed":          {node(2, func(r *template.Resource) { r.Static = "" }), "spec.resources[2].static", "must name the static resource", bundle.Error},
 		"environment unnamed":     {node(0, func(r *template.Resource) { r.Environment = "" }), "spec.resources[0].environment", "must name the environment", bundle.Error},
+		"environment misnamed":    {node(0, func(r *template.Resource) { r.Environment = "$(environment.name)$" }), "spec.resources[0].environment", "is no name of an environment", bundle.Error},
 		"static with template":    {node(2, func(r *template.Resource) { r.Template = "site" }), "spec.resources[2].template", `"shared" is of the kind static, which has no template`, bundle.Error},
 		"environment and version": {node(0, func(r *template.Resource) { r.Version = "v1" }), "spec.resources[0].version", `"net" is of the kind environment, which has no version`, bundle.Error},
 		"template with static":    {node(1, func(r *template.Resource) { r.Static = "x" }), "spec.resources[1].static", `"site" is of the kind resourcetemplate, which has no static`, bundle.Error},

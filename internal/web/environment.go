@@ -76,6 +76,7 @@ type environmentFacts struct {
 	newer     string // a newer version of its template
 	resources []run.Resource
 	outputs   map[string]map[string]run.Output
+	near      environment.Neighbours      // of the overview
 	may       map[authz.Permission]string // why not; "" when permitted
 }
 
@@ -109,6 +110,11 @@ func (s *server) environmentFacts(ctx context.Context, sc scope, name string, ta
 	}
 	if tab == views.TabOverview || tab == views.TabResources {
 		if f.outputs, err = s.Runs.Outputs(ctx, sc.id, string(f.ID)); err != nil {
+			return f, err
+		}
+	}
+	if tab == views.TabOverview && len(f.version.Environments()) > 0 {
+		if f.near, err = s.Environments.Neighbours(ctx, sc.id, name); err != nil {
 			return f, err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/berthdev/berth/internal/environment"
 	"github.com/berthdev/berth/internal/run"
 	"github.com/berthdev/berth/internal/runner"
+	"github.com/berthdev/berth/internal/template"
 	"github.com/berthdev/berth/internal/web/views"
 )
 
@@ -176,7 +177,7 @@ func (f environmentFacts) active() bool { return f.run != nil && !f.run.Status.E
 // graph is the drawing of the resources and what they depend on.
 func (f environmentFacts) graph() views.Graph {
 	deps := f.version.Dependencies(f.Inputs)
-	var nodes []views.GraphNode
+	nodes := f.upstreamNodes()
 	for _, name := range f.names() {
 		stored, _ := f.resource(name)
 		st := f.step(name)
@@ -197,6 +198,25 @@ func (f environmentFacts) graph() views.Graph {
 		nodes = append(nodes, n)
 	}
 	return views.Layout(nodes)
+}
+
+// upstreamNodes are the nodes that exist already: static resources, and other environments with their status.
+func (f environmentFacts) upstreamNodes() []views.GraphNode {
+	var nodes []views.GraphNode
+	for _, u := range f.version.Upstreams {
+		n := views.GraphNode{Name: u.Name, Kind: "static resource " + u.Static, Exists: true}
+		if u.Kind == template.KindEnvironment {
+			n.Kind, n.Exists, n.Sentence = "environment "+u.Environment, false, "does not exist yet"
+			for _, o := range f.near.Uses {
+				if o.Name == u.Environment && o.Exists {
+					n.Status, n.Sentence = environmentStatus(o.Status), ""
+					n.URL = views.ProjectPath(f.Project.Slug, "environments", u.Environment)
+				}
+			}
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes
 }
 
 // stepPercent is how far a running step is, against how long it usually takes or else by its objects.

@@ -110,7 +110,7 @@ func ruleWord(in template.Input) string {
 func templateGraph(g template.Graph) views.Graph {
 	var nodes []views.GraphNode
 	for _, n := range g.Nodes {
-		node := views.GraphNode{Name: n.Name, Kind: n.Template + " " + n.Version}
+		node := views.GraphNode{Name: n.Name, Kind: nodeKind(n)}
 		for _, e := range g.Edges {
 			if e.To == n.Name {
 				node.DependsOn = append(node.DependsOn, e.From)
@@ -122,6 +122,17 @@ func templateGraph(g template.Graph) views.Graph {
 		nodes = append(nodes, node)
 	}
 	return views.Layout(nodes)
+}
+
+func nodeKind(n template.Node) string {
+	switch n.Kind {
+	case template.KindStatic:
+		return "static resource " + n.Static
+	case template.KindEnvironment:
+		return "environment " + n.Environment
+	case template.KindResourceTemplate:
+	}
+	return n.Template + " " + n.Version
 }
 
 // markdown makes HTML of a template's readme. HTML in it is left out, and so are links that run something.

@@ -14,7 +14,8 @@ type GraphNode struct {
 	OutputURL string
 	URL       string
 	DependsOn []string
-	Percent   int // while it runs
+	Exists    bool // there is nothing to wait for, whatever the status
+	Percent   int  // while it runs
 
 	X, Y int
 }
@@ -123,7 +124,7 @@ func edges(nodes []GraphNode, byName map[string]int, rank []int) []GraphEdge {
 			out = append(out, GraphEdge{
 				X1: from.X + NodeWidth, Y1: from.Y + NodeHeight/2,
 				X2: n.X, Y2: n.Y + NodeHeight/2,
-				Done:   from.Status == Deployed || from.Status == Succeeded,
+				Done:   from.Status == Deployed || from.Status == Succeeded || from.Exists,
 				Active: n.Status.Busy(),
 			})
 		}
