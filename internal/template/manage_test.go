@@ -379,3 +379,36 @@ func TestMetadata(t *testing.T) {
 		require.ErrorIs(t, err, template.ErrNotFound)
 	})
 }
+
+// An environment template that is wrong is refused with the place of each problem, and nothing of it is written.
+func TestBrokenEnvironmentTemplates(t *testing.T) {
+	t.Parallel()
+	eachService(t, func(t *testing.T, f *fixture) {
+		f.saveResource(t, "app", "v1", map[string]string{"main.tf": smallModule})
+		node := func(name, templateName string, dependsOn ...string) template.Resource {
+			return template.Resource{Name: name, Kind: template.KindResourceTemplate, Template: templateName, DependsOn: dependsOn}
+		}
+		for name, tc := range map[string]struct {
+			spec template.EnvironmentSpec
+			path string
+		}{
+			"cycle":            {template.EnvironmentSpec{Resources: []template.Resource{node("a", "app", "b"), node("b", "app", "a")}}, "spec.resources[0].dependsOn"},
+			"unknown template": {template.EnvironmentSpec{Resources: []template.Resource{node("a", "ap")}}, "spec.resources[0].template"},
+			"unknown variable": {template.EnvironmentSpec{Resources: []template.Resource{node("a", "app")}, Variables: []template.Variable{{Name: "sise"}}}, "spec.variables[0].name"},
+			"unknown output": {template.EnvironmentSpec{Resources: []template.Resource{node("a", "app"), node("b", "app")}, Variables: []template.Variable{{
+				Name: "b_name", ValueType: template.Expression, Value: text(`$(resource["a"].output.ip)$`), Selectors: []template.Selector{{Resource: "b", Variable: "name"}},
+			}}}, "spec.variables[0].value"},
+			"type error": {template.EnvironmentSpec{Resources: []template.Resource{node("a", "app")}, Variables: []template.Variable{{Name: "size", Value: text("many")}}}, "spec.variables[0].value"},
+		} {
+			before := f.counts(t)
+			_, _, err := f.SaveEnvironment(f.system, version("broken", "v1", template.Active), tc.spec)
+			e, ok := fault.As(err)
+			require.True(t, ok, name)
+			require.Equal(t, tc.path, e.Fields[0].Path, name)
+			require.Equal(t, before, f.counts(t), name)
+			problems, err := f.CheckEnvironment(f.system, version("broken", "v1", template.Active), tc.spec)
+			require.NoError(t, err)
+			require.Contains(t, problemsText(problems), "error|"+tc.path+"|", name)
+		}
+	})
+}
