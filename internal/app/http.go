@@ -46,7 +46,7 @@ func (a *App) newTransports(ctx context.Context) error {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	httpapi.Register(mux, httpapi.Deps{
 		Audit: a.audit, Identity: a.identity, Projects: a.projects, Templates: a.templates, Contexts: a.contexts,
-		Environments: a.environments, Runs: a.runs, Events: a.events, Logger: a.cfg.Logger,
+		Environments: a.environments, Manifests: a.manifests, Runs: a.runs, Events: a.events, Logger: a.cfg.Logger,
 	})
 	err = web.Register(mux, web.Deps{
 		Audit: a.audit, Identity: a.identity, Projects: a.projects, Templates: a.templates, Contexts: a.contexts,

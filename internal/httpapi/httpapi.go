@@ -18,6 +18,7 @@ import (
 	"github.com/berthdev/berth/internal/environment"
 	"github.com/berthdev/berth/internal/event"
 	"github.com/berthdev/berth/internal/identity"
+	"github.com/berthdev/berth/internal/manifest"
 	"github.com/berthdev/berth/internal/project"
 	"github.com/berthdev/berth/internal/run"
 	"github.com/berthdev/berth/internal/template"
@@ -31,6 +32,7 @@ type Deps struct {
 	Templates    *template.Service
 	Contexts     *configcontext.Service
 	Environments *environment.Service
+	Manifests    *manifest.Service
 	Runs         *run.Service
 	Events       *event.Broker
 	Logger       *slog.Logger
@@ -56,7 +58,7 @@ func Register(mux *http.ServeMux, d Deps) huma.API {
 	s := &server{d}
 	a.UseMiddleware(s.authenticate(a))
 	for _, r := range s.routes() {
-		r.add(a, s)
+		r.add(a, s, r)
 	}
 	mux.HandleFunc("/api/", noSuchOperation)
 	return a

@@ -118,7 +118,7 @@ func noSuchOperation(w http.ResponseWriter, r *http.Request) {
 }
 
 // newProblem makes huma's own refusals, of a body that is no JSON or breaks the schema, into problems.
-func newProblem(_ huma.Context, status int, message string, errs ...error) huma.StatusError {
+func newProblem(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
 	for _, err := range errs {
 		var p *problem
 		if errors.As(err, &p) {
@@ -128,7 +128,7 @@ func newProblem(_ huma.Context, status int, message string, errs ...error) huma.
 	p := &problem{api.Error{Title: http.StatusText(status), Status: status}}
 	switch status {
 	case http.StatusRequestEntityTooLarge:
-		p.Code, p.Detail = codeBodyTooLarge, "The body of the request is too large: at most 1 MiB is accepted."
+		p.Code, p.Detail = codeBodyTooLarge, fmt.Sprintf("The body of the request is too large: at most %d MiB is accepted.", bodyLimit(ctx)>>20)
 		return p
 	case http.StatusUnsupportedMediaType:
 		p.Code, p.Detail = codeNotJSON, "Send the body as JSON, with Content-Type: application/json."
@@ -155,6 +155,15 @@ func newProblem(_ huma.Context, status int, message string, errs ...error) huma.
 		p.Detail = p.Error()
 	}
 	return p
+}
+
+// bodyLimit is what the operation accepts.
+func bodyLimit(ctx huma.Context) int64 {
+	const standard = 1 << 20
+	if ctx == nil || ctx.Operation() == nil || ctx.Operation().MaxBodyBytes <= 0 {
+		return standard
+	}
+	return ctx.Operation().MaxBodyBytes
 }
 
 // fieldError names the field as the services do, without the part of the request that it stood in, and says the fix.

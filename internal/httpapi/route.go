@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -37,11 +38,32 @@ type route struct {
 	permission   authz.Permission // what the service requires
 	summary, tag string
 	status       int
-	add          func(huma.API, *server)
+	note         string // what the description says beside the permission
+	maxBody      int64  // of a request, where it is not huma's default
+	bodyTime     time.Duration
+	add          func(huma.API, *server, route)
 }
 
 func newRoute(method, path string, p authz.Permission, tag, summary string) route {
 	return route{method: method, path: path, permission: p, summary: summary, tag: tag, status: http.StatusOK}
+}
+
+// noted adds what is to be known beside the permission.
+func (r route) noted(text string) route {
+	r.note = text
+	return r
+}
+
+// large is for bodies of more than the usual size; the answer of a POST that makes nothing by itself is 200.
+func (r route) large(limit int64, limitTime time.Duration) route {
+	r.maxBody, r.bodyTime, r.status = limit, limitTime, http.StatusOK
+	return r
+}
+
+// asking is for a POST that makes nothing, so that it does not answer that it did.
+func (r route) asking() route {
+	r.status = http.StatusOK
+	return r
 }
 
 // op makes a route of a handler.
@@ -53,7 +75,7 @@ func op[In, Out any](method, path string, p authz.Permission, tag, summary strin
 	} else if method == http.MethodPost {
 		r.status = http.StatusCreated
 	}
-	r.add = func(a huma.API, s *server) {
+	r.add = func(a huma.API, s *server, r route) {
 		operation := r.operation(a)
 		if r.status == http.StatusNoContent {
 			huma.Register(a, operation, func(ctx context.Context, in *In) (*none, error) {
@@ -79,7 +101,7 @@ func taggedOp[In any](method, path string, p authz.Permission, tag, summary stri
 	if method == http.MethodPost {
 		r.status = http.StatusCreated
 	}
-	r.add = func(a huma.API, s *server) {
+	r.add = func(a huma.API, s *server, r route) {
 		huma.Register(a, r.operation(a), func(ctx context.Context, in *In) (*tagged[api.Environment], error) {
 			v, err := h(s, ctx, in)
 			if err != nil {
@@ -95,8 +117,9 @@ func taggedOp[In any](method, path string, p authz.Permission, tag, summary stri
 func (r route) operation(a huma.API) huma.Operation {
 	out := huma.Operation{
 		OperationID: operationID(r.method, r.path), Method: r.method, Path: api.Prefix + r.path, DefaultStatus: r.status,
-		Summary: r.summary, Tags: []string{r.tag}, Description: permissionText(r.permission), Responses: map[string]*huma.Response{},
+		Summary: r.summary, Tags: []string{r.tag}, Description: strings.TrimSpace(permissionText(r.permission) + " " + r.note), Responses: map[string]*huma.Response{},
 	}
+	out.MaxBodyBytes, out.BodyReadTimeout = r.maxBody, r.bodyTime
 	if r.permission == anyone {
 		out.Security = []map[string][]string{}
 	}

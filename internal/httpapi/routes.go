@@ -6,6 +6,9 @@ import (
 	"github.com/berthdev/berth/internal/authz"
 )
 
+// byKind is said of operations on every kind of object.
+const byKind = "That is so for environments; for another kind it is the permission of that kind."
+
 // routes is every operation of the API.
 func (s *server) routes() []route {
 	const (
@@ -31,12 +34,19 @@ func (s *server) routes() []route {
 
 		op(get, prj+"/templates", authz.TemplateRead, "templates", "List environment templates", (*server).listTemplates),
 		op(get, prj+"/templates/{template}/versions/{version}", authz.TemplateRead, "templates", "Show a version and the inputs it asks for", (*server).getTemplate),
-		ask(prj+"/templates/{template}/versions/{version}/validate", authz.TemplateRead, "templates", "Check values against a version; makes nothing", (*server).validateInputs),
+		op(post, prj+"/templates/{template}/versions/{version}/validate", authz.TemplateRead, "templates", "Check values against a version; makes nothing", (*server).validateInputs).asking(),
 		stream(prj+"/templates/{template}/versions/{version}/source", authz.TemplateSourceRead, "templates",
 			"Download the code behind a version (.tar.zst of each resource)", "application/zstd", (*server).templateSource),
 
 		op(get, prj+"/contexts", authz.ContextRead, "contexts", "List config contexts", (*server).listContexts),
 		op(put, prj+"/contexts/{name}", authz.ContextWrite, "contexts", "Create or change a config context", (*server).setContext),
+
+		op(post, prj+"/apply", authz.ProjectRead, "manifests", "Apply documents", (*server).apply).large(applyLimit, applyTime).
+			noted("What each document needs is decided document by document."),
+		op(get, prj+"/manifests/{kind}", authz.EnvironmentRead, "manifests", "List the objects of a kind", (*server).listManifests).noted(byKind),
+		op(get, prj+"/manifests/{kind}/{name}", authz.EnvironmentRead, "manifests", "Export an object as a document", (*server).getManifest).noted(byKind),
+		op(del, prj+"/manifests/{kind}/{name}", authz.EnvironmentDelete, "manifests", "Delete an object", (*server).deleteManifest).noted(byKind),
+		stream("/schemas/{kind}", anyone, "manifests", "The JSON Schema of a kind of document, for editors", "application/schema+json", (*server).schema),
 
 		op(get, prj+"/environments", authz.EnvironmentRead, "environments", "List environments", (*server).listEnvironments),
 		taggedOp(post, prj+"/environments", authz.EnvironmentCreate, "environments", "Create an environment, a draft", (*server).createEnvironment),

@@ -13,7 +13,7 @@ import (
 // stream makes a route of a handler that checks first and then writes the body itself.
 func stream[In any](path string, p authz.Permission, tag, summary, contentType string, h func(*server, context.Context, *In) (func(huma.Context), error)) route {
 	r := newRoute(http.MethodGet, path, p, tag, summary)
-	r.add = func(a huma.API, s *server) {
+	r.add = func(a huma.API, s *server, r route) {
 		operation := r.operation(a)
 		operation.Responses["200"] = &huma.Response{Description: "OK", Content: map[string]*huma.MediaType{contentType: {}}}
 		huma.Register(a, operation, func(ctx context.Context, in *In) (*huma.StreamResponse, error) {

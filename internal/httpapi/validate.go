@@ -2,29 +2,10 @@ package httpapi
 
 import (
 	"context"
-	"net/http"
-
-	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/berthdev/berth/api"
-	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/fault"
 )
-
-// ask makes a route of a question that comes with a body: it makes nothing, so it does not answer that it did.
-func ask[In, Out any](path string, p authz.Permission, tag, summary string, h func(*server, context.Context, *In) (Out, error)) route {
-	r := newRoute(http.MethodPost, path, p, tag, summary)
-	r.add = func(a huma.API, s *server) {
-		huma.Register(a, r.operation(a), func(ctx context.Context, in *In) (*body[Out], error) {
-			v, err := h(s, ctx, in)
-			if err != nil {
-				return nil, s.refuse(ctx, err)
-			}
-			return &body[Out]{v}, nil
-		})
-	}
-	return r
-}
 
 type validateInput struct {
 	InTemplateVersion

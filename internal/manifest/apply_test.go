@@ -242,6 +242,30 @@ spec: {sharing: {enabled: true, projects: [{name: nowhere}]}}
 	require.ErrorContains(t, r[2].Error, "that you may see")
 }
 
+// Who may write and not share saves nothing of a document that shares.
+func TestSharingIsDecidedBeforeAnythingIsSaved(t *testing.T) {
+	t.Parallel()
+	f := setup(t, dbtest.SQLite(t))
+	sharing := ", sharing: {enabled: true, projects: [{name: demo}]}}\n---\n"
+	text := "apiVersion: berth.dev/v1\nkind: ConfigContext\nmetadata: {name: a}\nspec: {envs: []" + sharing +
+		"apiVersion: berth.dev/v1\nkind: StaticResource\nmetadata: {name: a}\nspec: {variables: []" + sharing +
+		"apiVersion: berth.dev/v1\nkind: ResourceTemplate\nmetadata: {name: a}\nspec: {version: v1, source: {folder: service}" + sharing +
+		"apiVersion: berth.dev/v1\nkind: EnvironmentTemplate\nmetadata: {name: a}\nspec: {version: v1" + sharing
+	docs, _, err := manifest.Parse("test.yaml", []byte(text))
+	require.NoError(t, err)
+	infra := as(t, "prj_demo", authz.InfrastructureAdmin)
+	for _, dry := range []bool{true, false} {
+		results, err := f.manifests.Apply(infra, "prj_demo", docs, manifest.Options{Files: module(), DryRun: dry})
+		require.NoError(t, err)
+		for _, r := range results {
+			require.Equal(t, fault.Forbidden, fault.KindOf(r.Error), r.Kind)
+		}
+	}
+	for _, table := range []string{"config_contexts", "static_resources", "resource_templates", "environment_templates"} {
+		require.Zero(t, f.count(t, table))
+	}
+}
+
 func TestVersionsGoThroughTheirStates(t *testing.T) {
 	t.Parallel()
 	f := setup(t, dbtest.SQLite(t))

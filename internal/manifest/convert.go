@@ -201,7 +201,7 @@ func variableSpecs(in []template.Variable) []VariableSpec {
 }
 
 func overrideSpec(o template.Override) OverrideSpec {
-	out := OverrideSpec{Type: typed(o.Type, template.Allowed)}
+	out := OverrideSpec{Type: typed(o.Type, template.Allowed), MultiSelect: o.MultiSelect}
 	for _, v := range o.RestrictedValues {
 		out.RestrictedValues = append(out.RestrictedValues, Text(v))
 	}
@@ -237,7 +237,7 @@ func variables(in []VariableSpec) []template.Variable {
 		o := v.Options
 		t := template.Variable{Name: v.Name, ValueType: v.ValueType, Value: (*string)(v.Value), Options: template.Options{
 			Description: o.Description, Label: o.Label, Required: o.Required, Sensitive: o.Sensitive, Immutable: o.Immutable, Advanced: o.Advanced,
-			Override: template.Override{Type: o.Override.Type, RestrictedKeyValues: stringMap(o.Override.RestrictedKeyValues)},
+			Override: template.Override{Type: o.Override.Type, RestrictedKeyValues: stringMap(o.Override.RestrictedKeyValues), MultiSelect: o.Override.MultiSelect},
 		}}
 		for _, r := range o.Override.RestrictedValues {
 			t.Options.Override.RestrictedValues = append(t.Options.Override.RestrictedValues, string(r))

@@ -51,7 +51,7 @@ func (a *applier) export(ctx context.Context, projectID string, kind Kind, name,
 		e, err := a.Environments.Get(ctx, projectID, name)
 		return environmentManifest(e, projectName), err
 	}
-	return nil, ErrMissing.With("There is no kind %q; use %s.", kind, kindNames())
+	return nil, ErrMissing.With("There is no kind %q; use %s.", kind, KindNames())
 }
 
 func (a *applier) exportTemplate(ctx context.Context, projectID string, kind Kind, name, version string) (*Manifest, error) {
@@ -188,7 +188,7 @@ func (s *Service) List(ctx context.Context, projectID string, kind Kind) ([]Item
 			i.Status, i.Template = string(e.Status), e.Template.Name+" "+e.Template.Version
 		})
 	}
-	return nil, ErrMissing.With("There is no kind %q; use %s.", kind, kindNames())
+	return nil, ErrMissing.With("There is no kind %q; use %s.", kind, KindNames())
 }
 
 func versionOf(v template.SummaryVersion) ItemVersion {
@@ -236,5 +236,5 @@ func (s *Service) Delete(ctx context.Context, projectID string, kind Kind, name,
 	case KindEnvironment:
 		return s.Environments.Delete(ctx, projectID, name)
 	}
-	return ErrMissing.With("There is no kind %q; use %s.", kind, kindNames())
+	return ErrMissing.With("There is no kind %q; use %s.", kind, KindNames())
 }

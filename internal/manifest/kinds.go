@@ -126,22 +126,18 @@ func (a *applier) repository(ctx context.Context, j *job, s *RepositorySpec) err
 	return err
 }
 
-// shared applies spec.sharing where it is given and differs. share is the service's own.
-func (a *applier) shared(ctx context.Context, j *job, want *Sharing, have []string, kind string, share func(context.Context, string, string, []string) error) error {
+// sharing finds with whom to share where spec.sharing is given and differs, and authorises that, before anything is saved.
+func (a *applier) sharing(ctx context.Context, j *job, want *Sharing, have []string, kind string) (with []string, change bool, err error) {
 	if want == nil {
-		return nil
+		return nil, false, nil
 	}
-	with, err := a.known.with(want, a.pending)
-	if err != nil {
-		return err
+	if with, err = a.known.with(want, a.pending); err != nil {
+		return nil, false, err
 	}
 	if len(differences(a.known.sharing(have), want.normal())) == 0 {
-		return nil
+		return nil, false, nil
 	}
-	if a.options.DryRun {
-		return a.Projects.AuthorizeShare(ctx, j.projectID, with, audit.Object{Kind: kind, Name: j.Name})
-	}
-	return share(ctx, j.projectID, j.Name, with)
+	return with, !a.options.DryRun, a.Projects.AuthorizeShare(ctx, j.projectID, with, audit.Object{Kind: kind, Name: j.Name})
 }
 
 func (a *applier) contextManifest(c configcontext.Context, projectName string) *Manifest {
@@ -174,6 +170,10 @@ func (a *applier) context(ctx context.Context, j *job, s *ConfigContextSpec) err
 			spec.Sharing = a.known.sharing(c.SharedWith)
 		}
 	}
+	with, share, err := a.sharing(ctx, j, s.Sharing, c.SharedWith, "context")
+	if err != nil {
+		return err
+	}
 	in, err := s.input(want.Metadata.Description)
 	if err != nil {
 		return err
@@ -191,7 +191,10 @@ func (a *applier) context(ctx context.Context, j *job, s *ConfigContextSpec) err
 			return err
 		}
 	}
-	return a.shared(ctx, j, s.Sharing, c.SharedWith, "context", a.Contexts.Share)
+	if !share {
+		return nil
+	}
+	return a.Contexts.Share(ctx, j.projectID, j.Name, with)
 }
 
 func secretPath(s configcontext.Secret) string {
@@ -237,6 +240,10 @@ func (a *applier) static(ctx context.Context, j *job, s *StaticResourceSpec) err
 			spec.Sharing = a.known.sharing(r.SharedWith)
 		}
 	}
+	with, share, err := a.sharing(ctx, j, s.Sharing, r.SharedWith, "static_resource")
+	if err != nil {
+		return err
+	}
 	in := s.input(want.Metadata.Description)
 	preview, err := a.Statics.Check(ctx, j.projectID, j.Name, in)
 	if err != nil {
@@ -254,7 +261,10 @@ func (a *applier) static(ctx context.Context, j *job, s *StaticResourceSpec) err
 			return err
 		}
 	}
-	return a.shared(ctx, j, s.Sharing, r.SharedWith, "static_resource", a.Statics.Share)
+	if !share {
+		return nil
+	}
+	return a.Statics.Share(ctx, j.projectID, j.Name, with)
 }
 
 // inOrganisation refuses what only a project can hold.

@@ -86,8 +86,11 @@ type Document struct {
 }
 
 // Version is the version that a document of a versioned kind describes.
-func (d *Document) Version() string {
-	switch s := d.Spec.(type) {
+func (d *Document) Version() string { return d.Manifest().Version() }
+
+// Version is the version that a document of a versioned kind describes.
+func (m Manifest) Version() string {
+	switch s := m.Spec.(type) {
 	case *ResourceTemplateSpec:
 		return string(s.Version)
 	case *EnvironmentTemplateSpec:

@@ -85,12 +85,12 @@ func (r *reader) document(tree *node) {
 func (r *reader) own(tree *node) *Document {
 	kindNode := tree.get("kind")
 	if kindNode == nil || kindNode.kind != scalarNode {
-		r.at(tree, "kind is required; use %s", kindNames())
+		r.at(tree, "kind is required; use %s", KindNames())
 		return nil
 	}
 	kind, ok := ParseKind(kindNode.text)
 	if !ok {
-		r.at(kindNode, "the kind %q is not known; use %s", short(kindNode.text), kindNames())
+		r.at(kindNode, "the kind %q is not known; use %s", short(kindNode.text), KindNames())
 		return nil
 	}
 	doc := &Document{Kind: kind, File: r.file, Line: tree.line, Spec: kind.newSpec(), tree: tree}
@@ -180,7 +180,8 @@ func (r *reader) checkSource(s SourceSpec, say func(path, format string, args ..
 	}
 }
 
-func kindNames() string {
+// KindNames lists the kinds in words, for messages.
+func KindNames() string {
 	var names []string
 	for _, k := range Kinds() {
 		names = append(names, string(k))

@@ -46,7 +46,7 @@ func setup(t testing.TB, d *db.DB) fixture {
 	log := audit.New(audit.Deps{DB: d})
 	projects := project.New(project.Deps{DB: d, Audit: log, Identity: identity.New(identity.Deps{DB: d, Audit: log})})
 	contexts := configcontext.New(configcontext.Deps{DB: d, Audit: log, Keyring: keys, Projects: projects})
-	statics := staticresource.New(staticresource.Deps{DB: d, Audit: log, Keyring: keys})
+	statics := staticresource.New(staticresource.Deps{DB: d, Audit: log, Keyring: keys, Projects: projects})
 	repositories := repository.New(repository.Deps{DB: d, Audit: log, Keyring: keys, AllowFile: true, TempDir: t.TempDir()})
 	svc, err := template.New(template.Deps{
 		DB: d, Audit: log, Contexts: contexts, Statics: statics, Projects: projects, Keyring: keys, Repositories: repositories,

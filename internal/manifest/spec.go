@@ -199,6 +199,7 @@ type OverrideSpec struct {
 	Type                template.OverrideType `json:"type,omitempty" enum:"allowed,notallowed,restricted" doc:"allowed when left out."`
 	RestrictedValues    []Text                `json:"restrictedValues,omitempty" doc:"The values to choose from."`
 	RestrictedKeyValues map[string]Text       `json:"restrictedKeyValues,omitempty" doc:"The values to choose from, by the label that is shown."`
+	MultiSelect         bool                  `json:"multiSelect,omitempty" doc:"The value is a list of any of them."`
 }
 
 // SelectorSpec names module variables that a variable sets.

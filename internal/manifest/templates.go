@@ -50,6 +50,10 @@ func (a *applier) resourceTemplate(ctx context.Context, j *job, s *ResourceTempl
 		want.Metadata = keepMeta(want.Metadata, head(h, j.Name, ""))
 	}
 	spec.Sharing = a.wantSharing(s.Sharing, shares)
+	with, share, err := a.sharing(ctx, j, s.Sharing, shares, resourceObject)
+	if err != nil {
+		return err
+	}
 	spec.VersionState = cmp.Or(s.VersionState, template.Draft)
 	domain := spec.domain()
 	if v != nil {
@@ -71,7 +75,10 @@ func (a *applier) resourceTemplate(ctx context.Context, j *job, s *ResourceTempl
 	if err := a.saveResource(ctx, j, want, domain, v); err != nil {
 		return err
 	}
-	return a.shared(ctx, j, s.Sharing, shares, resourceObject, a.Templates.ShareResource)
+	if !share {
+		return nil
+	}
+	return a.Templates.ShareResource(ctx, j.projectID, j.Name, with)
 }
 
 // secretVariables notes which sensitive values of a version change.
@@ -241,6 +248,10 @@ func (a *applier) environmentTemplate(ctx context.Context, j *job, s *Environmen
 		want.Metadata = keepMeta(want.Metadata, head(h, j.Name, ""))
 	}
 	spec.Sharing = a.wantSharing(s.Sharing, shares)
+	with, share, err := a.sharing(ctx, j, s.Sharing, shares, environmentObject)
+	if err != nil {
+		return err
+	}
 	had := template.Draft
 	if v != nil {
 		had = v.State
@@ -256,7 +267,10 @@ func (a *applier) environmentTemplate(ctx context.Context, j *job, s *Environmen
 	if err := a.saveEnvironmentTemplate(ctx, j, want, spec, v, had); err != nil {
 		return err
 	}
-	return a.shared(ctx, j, s.Sharing, shares, environmentObject, a.Templates.ShareEnvironment)
+	if !share {
+		return nil
+	}
+	return a.Templates.ShareEnvironment(ctx, j.projectID, j.Name, with)
 }
 
 func (a *applier) saveEnvironmentTemplate(ctx context.Context, j *job, want Manifest, spec *EnvironmentTemplateSpec, v *template.EnvironmentVersion, had template.State) error {
