@@ -219,9 +219,16 @@ apiVersion: berth.dev/v1
 kind: ConfigContext
 metadata: {name: b}
 spec: {sharing: {enabled: true, projects: [{name: nowhere}]}}
+---
+apiVersion: berth.dev/v1
+kind: Environment
+metadata: {name: e, project: fresh}
+spec: {template: {name: t}, variables: [{name: token, value: canary}]}
 `
 	for _, dry := range []bool{true, false} {
 		r := f.apply(t, text, manifest.Options{DryRun: dry})
+		require.NotContains(t, fmt.Sprint(r), "canary")
+		require.Equal(t, dry, r[5].Error == nil, "there is no such template")
 		require.Equal(t, manifest.Created, r[0].Change)
 		require.Nil(t, r[1].Error, "%v", r[1].Error)
 		require.Equal(t, manifest.Created, r[1].Change)
