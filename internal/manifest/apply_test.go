@@ -39,6 +39,11 @@ func (f fixture) dump(t *testing.T) string {
 				into[i] = &values[i]
 			}
 			require.NoError(t, rows.Scan(into...))
+			for i, v := range values {
+				if raw, ok := v.([]byte); ok {
+					values[i] = string(raw)
+				}
+			}
 			fmt.Fprintln(&out, table, values)
 		}
 		require.NoError(t, rows.Err())
@@ -58,6 +63,10 @@ func TestADryRunAndARepeatedApplyWriteNothing(t *testing.T) {
 	require.Equal(t, before, f.dump(t))
 	f.apply(t, examples(t), o)
 	before = f.dump(t)
+	require.Contains(t, before, "AWS_SECRET_ACCESS_KEY")
+	for _, secret := range []string{"an-example-and-no-secret", "a-token"} {
+		require.NotContains(t, before, secret, "it is encrypted, and in no audit entry")
+	}
 	for _, one := range []manifest.Options{o, dry} {
 		for _, r := range f.apply(t, examples(t), one) {
 			require.Equal(t, manifest.Unchanged, r.Change, r.Name)
