@@ -39,6 +39,11 @@ func (f fixture) dump(t *testing.T) string {
 				into[i] = &values[i]
 			}
 			require.NoError(t, rows.Scan(into...))
+			for i, v := range values {
+				if raw, ok := v.([]byte); ok {
+					values[i] = string(raw)
+				}
+			}
 			fmt.Fprintln(&out, table, values)
 		}
 		require.NoError(t, rows.Err())
@@ -58,6 +63,10 @@ func TestADryRunAndARepeatedApplyWriteNothing(t *testing.T) {
 	require.Equal(t, before, f.dump(t))
 	f.apply(t, examples(t), o)
 	before = f.dump(t)
+	require.Contains(t, before, "AWS_SECRET_ACCESS_KEY")
+	for _, secret := range []string{"an-example-and-no-secret", "a-token"} {
+		require.NotContains(t, before, secret, "it is encrypted, and in no audit entry")
+	}
 	for _, one := range []manifest.Options{o, dry} {
 		for _, r := range f.apply(t, examples(t), one) {
 			require.Equal(t, manifest.Unchanged, r.Change, r.Name)
@@ -219,9 +228,16 @@ apiVersion: berth.dev/v1
 kind: ConfigContext
 metadata: {name: b}
 spec: {sharing: {enabled: true, projects: [{name: nowhere}]}}
+---
+apiVersion: berth.dev/v1
+kind: Environment
+metadata: {name: e, project: fresh}
+spec: {template: {name: t}, variables: [{name: token, value: canary}]}
 `
 	for _, dry := range []bool{true, false} {
 		r := f.apply(t, text, manifest.Options{DryRun: dry})
+		require.NotContains(t, fmt.Sprint(r), "canary")
+		require.Equal(t, dry, r[5].Error == nil, "there is no such template")
 		require.Equal(t, manifest.Created, r[0].Change)
 		require.Nil(t, r[1].Error, "%v", r[1].Error)
 		require.Equal(t, manifest.Created, r[1].Change)

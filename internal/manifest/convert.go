@@ -429,6 +429,13 @@ func concealed(spec any) any {
 		c := *s
 		c.Credentials.Password, c.Credentials.PrivateKey, c.Credentials.Passphrase = "", "", ""
 		return &c
+	case *EnvironmentSpec: // which of them are sensitive is the template's to say
+		c := *s
+		c.Variables = slices.Clone(s.Variables)
+		for i := range c.Variables {
+			c.Variables[i].Value = nil
+		}
+		return &c
 	}
 	return spec
 }
