@@ -47,7 +47,7 @@ func (r reader) holds(expression string) {
 // becomes waits for something that the page does by itself.
 func (r reader) becomes(expression string) {
 	r.t.Helper()
-	ok, err := chromedp.Run(r.ctx, chromedp.Evaluate[bool](`new Promise((done) => { const n = Date.now(); (function look() { if (`+expression+`) done(true); else if (Date.now() - n > 5000) done(false); else requestAnimationFrame(look); })(); })`, chromedp.EvalAwaitPromise))
+	ok, err := chromedp.Run(r.ctx, chromedp.Evaluate[bool](`new Promise((done) => { const n = Date.now(); (function look() { if (`+expression+`) done(true); else if (Date.now() - n > 15000) done(false); else requestAnimationFrame(look); })(); })`, chromedp.EvalAwaitPromise))
 	require.NoError(r.t, err)
 	require.True(r.t, ok, expression)
 }
