@@ -29,6 +29,8 @@ func ranks() [][]string {
 		{"schedule", "notify", "manifest"},
 		{"httpapi", "web", "agent"},
 		{"app"},
+		{"lint"},
+		{"trial"},
 		{"cli"},
 	}
 }

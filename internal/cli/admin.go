@@ -71,9 +71,9 @@ func newProjectCommand() *cobra.Command {
 
 func newTemplateCommand() *cobra.Command {
 	t := &target{}
-	cmd := &cobra.Command{Use: "template", Aliases: []string{"templates"}, Short: "List the environment templates that a project may use"}
+	cmd := &cobra.Command{Use: "template", Aliases: []string{"templates"}, Short: "List the environment templates that a project may use, check and test those of your own"}
 	t.bind(cmd)
-	cmd.AddCommand(&cobra.Command{
+	cmd.AddCommand(newTemplateLint(t), &cobra.Command{
 		Use: "list", Short: "List environment templates", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := t.client(cmd)
