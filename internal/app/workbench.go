@@ -53,3 +53,23 @@ func (a *App) Apply(ctx context.Context, projectName string, docs []*manifest.Do
 	}
 	return a.manifests.Apply(ctx, string(p.ID), docs, o)
 }
+
+// DeclaredOutputs are the outputs that the modules of a version of an environment template declare, by resource.
+func (a *App) DeclaredOutputs(ctx context.Context, projectName, name, version string) (map[string][]string, error) {
+	ctx = authz.WithSubject(ctx, authz.System("documents"))
+	p, err := a.projects.Get(ctx, projectName)
+	if err != nil {
+		return nil, fmt.Errorf("finding the project %s: %w", projectName, err)
+	}
+	c, err := a.templates.Find(ctx, string(p.ID), name, version)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]string{}
+	for _, r := range c.Resources {
+		for _, o := range r.Version.Module.Outputs {
+			out[r.Name] = append(out[r.Name], o.Name)
+		}
+	}
+	return out, nil
+}

@@ -73,7 +73,7 @@ func newTemplateCommand() *cobra.Command {
 	t := &target{}
 	cmd := &cobra.Command{Use: "template", Aliases: []string{"templates"}, Short: "List the environment templates that a project may use, check and test those of your own"}
 	t.bind(cmd)
-	cmd.AddCommand(newTemplateLint(t), &cobra.Command{
+	cmd.AddCommand(newTemplateLint(t), newTemplateTest(t), &cobra.Command{
 		Use: "list", Short: "List environment templates", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := t.client(cmd)
