@@ -104,18 +104,19 @@ func testTemplates(ctx context.Context, cmd *cobra.Command, t *target, paths []s
 		return err
 	}
 	report, err := cases.Run(ctx, o)
+	if report != nil && (err == nil || len(report.Cases) > 0) {
+		if err := printTest(cmd, t, report); err != nil {
+			return err
+		}
+	}
 	switch {
 	case cmd.Context().Err() != nil:
-		return &runError{exitRunCanceled, "The test was stopped; what it had made is destroyed."}
+		return &runError{exitRunCanceled, "The test was stopped."}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &runError{exitRunFailed, "The test did not end within its --timeout; what it had made is destroyed."}
+		return &runError{exitRunFailed, "The test did not end within the time that --timeout gives it."}
 	case err != nil:
 		return err
-	}
-	if err := printTest(cmd, t, report); err != nil {
-		return err
-	}
-	if report.Failed > 0 {
+	case report.Failed > 0:
 		return &runError{exitRunFailed, fmt.Sprintf("%s failed.", count(report.Failed, "case"))}
 	}
 	return nil

@@ -115,6 +115,7 @@ func (l *linter) run(ctx context.Context) error {
 	}
 	first, rest := l.divide()
 	// What templates refer to is made in earnest, so that it is there for them.
+	failed := map[string]bool{} // environment templates
 	for _, step := range []struct {
 		docs    []*manifest.Document
 		options manifest.Options
@@ -127,7 +128,10 @@ func (l *linter) run(ctx context.Context) error {
 			return err
 		}
 		for _, r := range results {
-			l.result(step.docs, r)
+			if r.Kind == manifest.KindEnvironmentTemplate && slices.ContainsFunc(r.Problems, func(p template.Problem) bool { return p.Severity == bundle.Error }) {
+				failed[r.Name] = true
+			}
+			l.result(step.docs, r, failed)
 		}
 	}
 	return nil
@@ -258,8 +262,8 @@ func (l *linter) at(d *manifest.Document, s Severity, field, message string) {
 	})
 }
 
-// result notes what a server would say of a document.
-func (l *linter) result(docs []*manifest.Document, r manifest.Result) {
+// result notes what a server would say of a document. failed are the environment templates with errors.
+func (l *linter) result(docs []*manifest.Document, r manifest.Result, failed map[string]bool) {
 	i := slices.IndexFunc(docs, func(d *manifest.Document) bool {
 		return d.File == r.File && d.Line == r.Line && d.Kind == r.Kind && d.Name == r.Name && d.Version() == r.Version
 	})
@@ -267,6 +271,9 @@ func (l *linter) result(docs []*manifest.Document, r manifest.Result) {
 		return
 	}
 	d := docs[i]
+	if s, ok := d.Spec.(*manifest.EnvironmentSpec); ok && failed[s.Template.Name] {
+		return // it would only be told again
+	}
 	for _, p := range r.Problems {
 		if p.File != "" && d.Kind == manifest.KindEnvironmentTemplate {
 			continue // told with the resource template

@@ -369,7 +369,11 @@ func (t *attempt) left(ctx context.Context) error {
 	deadline := time.Now().Add(settleTime)
 	running := t.processes()
 	for len(running) > 0 && time.Now().Before(deadline) {
-		time.Sleep(pause)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause): // nothing tells of the end of other processes
+		}
 		running = t.processes()
 	}
 	for _, p := range running {

@@ -188,22 +188,23 @@ func (s *Set) Run(ctx context.Context, o Options) (_ *Report, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, w.stop()) }()
-	if err := w.publish(ctx, s); err != nil {
-		return nil, err
-	}
 	report := &Report{Cases: []Result{}}
+	if err := w.publish(ctx, s); err != nil {
+		return report, err
+	}
 	for i, c := range s.cases {
 		o.Say("case %s (%s %s)", c.Name, c.Template, c.Version)
 		begun := time.Now()
 		t := &attempt{world: w, Case: c, environment: fmt.Sprintf("case-%d", i+1)}
-		if err := t.run(ctx); err != nil {
-			return report, err
-		}
-		r := Result{Template: c.Template, Version: c.Version, Name: c.Name, Passed: len(t.failures) == 0, Failures: t.failures, Log: t.log}
+		err := t.run(ctx)
+		r := Result{Template: c.Template, Version: c.Version, Name: c.Name, Passed: err == nil && len(t.failures) == 0, Failures: t.failures, Log: t.log}
 		r.Seconds = time.Since(begun).Round(10 * time.Millisecond).Seconds()
 		report.Cases = append(report.Cases, r)
 		if !r.Passed {
 			report.Failed++
+		}
+		if err != nil {
+			return report, err
 		}
 	}
 	return report, nil

@@ -130,10 +130,10 @@ func (w *world) publish(ctx context.Context, s *Set) error {
 			spec, _ := docs[i].Spec.(*manifest.ConfigContextSpec)
 			spec.Sandbox = w.sandboxSpec()
 			spec.Envs = slices.DeleteFunc(spec.Envs, func(e manifest.EnvEntry) bool { return strings.HasPrefix(e.Key, "AWS_") })
-			w.options.Say("context %s: the sandbox takes the place of its cloud", name)
+			w.options.Say("context %s: the sandbox at %s takes the place of its cloud", name, w.sandbox.URL())
 			continue
 		}
-		w.options.Say("context %s: not among the documents; the sandbox is used", name)
+		w.options.Say("context %s: not among the documents; the sandbox at %s is used", name, w.sandbox.URL())
 		docs = append(docs, &manifest.Document{
 			Kind: manifest.KindConfigContext, Name: name, Metadata: manifest.Metadata{Name: name}, File: "sandbox",
 			Spec: &manifest.ConfigContextSpec{Sandbox: w.sandboxSpec()},
