@@ -258,7 +258,7 @@ func (l *linter) unchecked(d *manifest.Document, field, why string) {
 func (l *linter) at(d *manifest.Document, s Severity, field, message string) {
 	line, col := d.Position(field)
 	l.found = append(l.found, Problem{
-		Severity: s, File: l.set.Shown(d.File), Line: line, Column: col, Kind: string(d.Kind), Name: d.Name, Field: field, Message: message,
+		Severity: s, File: l.set.Shown(d.File), Line: line, Column: col, Kind: string(d.Kind), Name: d.Name, Field: field, Message: l.set.Plain(message),
 	})
 }
 

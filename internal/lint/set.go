@@ -119,6 +119,14 @@ func (s *Set) Shown(name string) string {
 	return rel
 }
 
+// Plain names the files in a message as Shown does.
+func (s *Set) Plain(message string) string {
+	for _, d := range s.Docs {
+		message = strings.ReplaceAll(message, d.File+":", s.Shown(d.File)+":")
+	}
+	return message
+}
+
 // Of returns the documents of a kind.
 func (s *Set) Of(kind manifest.Kind) []*manifest.Document {
 	return slices.DeleteFunc(slices.Clone(s.Docs), func(d *manifest.Document) bool { return d.Kind != kind })

@@ -146,7 +146,7 @@ func (w *world) publish(ctx context.Context, s *Set) error {
 	var wrong []string
 	for _, r := range results {
 		if r.Error != nil && !errors.Is(r.Error, manifest.ErrNeeded) {
-			wrong = append(wrong, r.Error.Message)
+			wrong = append(wrong, s.files.Plain(r.Error.Message))
 		}
 	}
 	if len(wrong) > 0 {
