@@ -110,16 +110,14 @@ func testTemplates(ctx context.Context, cmd *cobra.Command, t *target, paths []s
 		}
 	}
 	switch {
+	case err == nil && report.Failed > 0:
+		return &runError{exitRunFailed, fmt.Sprintf("%s failed.", count(report.Failed, "case"))}
 	case cmd.Context().Err() != nil:
 		return &runError{exitRunCanceled, "The test was stopped."}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &runError{exitRunFailed, "The test did not end within the time that --timeout gives it."}
-	case err != nil:
-		return err
-	case report.Failed > 0:
-		return &runError{exitRunFailed, fmt.Sprintf("%s failed.", count(report.Failed, "case"))}
 	}
-	return nil
+	return err
 }
 
 func printTest(cmd *cobra.Command, t *target, r *trial.Report) error {
