@@ -11,9 +11,12 @@ import (
 // TestFile is the name of the files that say how templates are tested. They hold no documents.
 const TestFile = "berth.test.yaml"
 
+// ignoreFile marks a folder in which no documents are looked for.
+const ignoreFile = ".berthignore"
+
 // FileNames lists the files of a folder that may hold documents: *.yaml, *.yml and *.json, in it and below, but those
 // that say how templates are tested. Folders that begin with a dot are left out, and so are those that hold code (*.tf,
-// *.tofu): what lies in a module belongs to it.
+// *.tofu), for what lies in a module belongs to it, and those that hold a file .berthignore.
 func FileNames(files fs.FS) ([]string, error) {
 	var out []string
 	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -21,7 +24,7 @@ func FileNames(files fs.FS) ([]string, error) {
 			return err
 		}
 		if entry.IsDir() {
-			if name != "." && strings.HasPrefix(path.Base(name), ".") || holdsCode(files, name) {
+			if name != "." && strings.HasPrefix(path.Base(name), ".") || noDocuments(files, name) {
 				return fs.SkipDir
 			}
 			return nil
@@ -66,13 +69,13 @@ func documentName(name string) bool {
 	return false
 }
 
-func holdsCode(files fs.FS, dir string) bool {
+func noDocuments(files fs.FS, dir string) bool {
 	entries, err := fs.ReadDir(files, dir)
 	if err != nil {
 		return false
 	}
 	for _, e := range entries {
-		if n := e.Name(); strings.HasSuffix(n, ".tf") || strings.HasSuffix(n, ".tofu") {
+		if n := e.Name(); n == ignoreFile || strings.HasSuffix(n, ".tf") || strings.HasSuffix(n, ".tofu") {
 			return true
 		}
 	}
