@@ -151,6 +151,7 @@ func newRootCommand() *cobra.Command {
 		newDevCommand(), newServeCommand(), newSandboxCommand(), newToolchainCommand(),
 		newLoginCommand(), newLogoutCommand(), newProjectCommand(), newTemplateCommand(), newEnvironmentCommand(),
 		newContextCommand(), newUserCommand(), newVersionCommand(),
+		newApplyCommand(), newGetCommand(), newDescribeCommand(), newDeleteCommand(), newExportCommand(), newSchemaCommand(), newRepositoryCommand(),
 	)
 	strict(root)
 	return root
