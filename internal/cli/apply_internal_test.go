@@ -54,7 +54,7 @@ func (w *workplace) out(text string) string {
 	return commitName.ReplaceAllString(text, "COMMIT")
 }
 
-var commitName = regexp.MustCompile(`\b[0-9a-f]{40,64}\b`)
+var commitName = regexp.MustCompile(`\b[0-9a-f]{12,64}\b`)
 
 const vpcModule = `variable "cidr" {
   type    = string
@@ -215,7 +215,7 @@ func (w *workplace) exportAndApply() {
 	golden(w.t, "export", w.out(w.do(exitOK, "", "export", "--all", "--dir", to).out))
 	require.FileExists(w.t, filepath.Join(to, "code/service-v1/main.tf"))
 	again := w.do(exitOK, "", "apply", "-f", to).out
-	require.Equal(w.t, 7, strings.Count(again, " unchanged\n"), again)
+	require.Equal(w.t, 8, strings.Count(again, " unchanged\n"), again)
 	golden(w.t, "export-rt", w.out(w.do(exitOK, "", "export", "rt", "vpc").out))
 	require.Equal(w.t, 2, strings.Count(w.do(exitOK, w.do(exitOK, "", "export", "rt").out, "apply", "-f", "-").out, " unchanged\n"))
 	require.Contains(w.t, w.do(exitOK, w.do(exitOK, "", "export", "et", "web", "-o", "json").out, "apply", "-f", "-").out, "web v1 unchanged")
@@ -308,7 +308,7 @@ func TestTemplateCommands(t *testing.T) {
 	w.replace("templates/service.yaml", "version: v1, versionState: draft", "version: v2, versionState: active")
 	w.replace("templates/service/main.tf", "default = 80", "default = 81")
 	w.do(exitOK, "", "apply", "-f", filepath.Join(w.dir, "templates/service.yaml"))
-	golden(t, "template-compare", w.do(exitOK, "", "template", "compare", "service", "v1", "v2", "--kind", "rt").out)
+	golden(t, "template-compare", w.out(w.do(exitOK, "", "template", "compare", "service", "v1", "v2", "--kind", "rt").out))
 	w.do(exitOK, "", "template", "disable", "service", "v1", "--kind", "rt")
 	require.Equal(t, "resourcetemplate/service is shared with nobody.\n", w.do(exitOK, "", "template", "share", "service", "--kind", "rt").out)
 	require.Equal(t, "resourcetemplate/service is shared with demo.\n", w.do(exitOK, "", "template", "share", "service", "--kind", "rt", "--with", "demo").out)
@@ -331,4 +331,38 @@ func TestSchemasAndCompletion(t *testing.T) {
 	for _, name := range []string{"apply", "get", "describe", "delete", "export", "schema", "template"} {
 		golden(t, "help-"+name, c.do(exitOK, "", name, "--help").out)
 	}
+}
+
+func TestCodeIsPackedWithWhatItCalls(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	w.do(exitOK, "", "project", "create", "shop")
+	const document = "apiVersion: berth.dev/v1\nkind: ResourceTemplate\nmetadata: {name: NAME}\nspec: {version: v1, source: {folder: FOLDER}}\n"
+	w.write("tree/docs/app.yaml", strings.NewReplacer("NAME", "app", "FOLDER", "../modules/app").Replace(document))
+	w.write("tree/modules/app/main.tf", "module \"x\" {\n  source = \"../common\"\n}\n")
+	w.write("tree/modules/common/main.tf", "output \"x\" { value = 1 }\n")
+	w.write("tree/modules/unused/main.tf", "output \"x\" { value = 1 }\n")
+	got := w.do(exitOK, "", "apply", "-f", filepath.Join(w.dir, "tree"))
+	require.Equal(t, "resourcetemplate/app v1 created\n", got.out)
+	require.Contains(t, got.err, ": 2 files\n", "what is not called stays")
+	to := filepath.Join(w.dir, "out")
+	w.do(exitOK, "", "export", "rt", "app", "--dir", to)
+	require.FileExists(t, filepath.Join(to, "code/app-v1/common/main.tf"))
+	require.Equal(t, "resourcetemplate/app v1 unchanged\n", w.do(exitOK, "", "apply", "-f", to).out)
+
+	// A module of somebody else's must not reach for other files of whoever applies it.
+	w.write("secret/main.tf", "output \"key\" { value = \"canary\" }\n")
+	w.write("shared/bad.yaml", strings.NewReplacer("NAME", "bad", "FOLDER", "bad").Replace(document))
+	w.write("shared/bad/main.tf", "module \"x\" {\n  source = \"../../secret\"\n}\n")
+	got = w.do(exitOK, "", "apply", "-f", filepath.Join(w.dir, "shared"))
+	require.Contains(t, got.out, "lies outside the source")
+	require.Contains(t, got.err, ": 1 file\n")
+	w.write("shared/bad/main.tf", "output \"x\" { value = 1 }\n")
+	require.NoError(t, os.Symlink(filepath.Join(w.dir, "secret/main.tf"), filepath.Join(w.dir, "shared/bad/more.tf")))
+	require.Contains(t, w.do(exitInvalid, "", "apply", "-f", filepath.Join(w.dir, "shared")).out, "resourcetemplate/bad v1 failed\n")
+
+	// From standard input, folders are seen from where the command runs; a git work tree is one source.
+	w.git("commit", "-q", "--allow-empty", "-m", "x")
+	require.NoError(t, os.WriteFile(filepath.Join(w.repo, "vpc.yaml"), []byte(strings.NewReplacer("NAME", "local", "FOLDER", "modules/vpc").Replace(document)), 0o600))
+	require.Contains(t, w.do(exitOK, "", "apply", "-f", filepath.Join(w.repo, "vpc.yaml")).out, "resourcetemplate/local v1 created")
 }

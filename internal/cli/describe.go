@@ -180,15 +180,25 @@ func (d *description) printVersions(out io.Writer) error {
 	fmt.Fprintln(out)
 	w = tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	line(w, "VERSION", "USED BY")
-	for _, v := range d.Users {
-		for _, u := range v.Users {
+	for _, v := range d.Object.Versions {
+		users := d.usersOf(v.Version)
+		for _, u := range users {
 			line(w, v.Version, userText(u))
 		}
-		if len(v.Users) == 0 {
+		if len(users) == 0 {
 			line(w, v.Version, "nothing")
 		}
 	}
 	return w.Flush()
+}
+
+func (d *description) usersOf(version string) []api.VersionUser {
+	for _, v := range d.Users {
+		if v.Version == version {
+			return v.Users
+		}
+	}
+	return nil
 }
 
 func userText(u api.VersionUser) string {

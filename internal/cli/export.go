@@ -199,8 +199,8 @@ func (e *exporter) text(docs []*manifest.Document) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// codeFolder is where code that was uploaded goes.
-const codeFolder = "code"
+// exportedCode is where code that was uploaded goes.
+const exportedCode = "code"
 
 // download writes the code that was uploaded for a version, and makes its document name the folder.
 func (e *exporter) download(ctx context.Context, d *manifest.Document) error {
@@ -208,8 +208,8 @@ func (e *exporter) download(ctx context.Context, d *manifest.Document) error {
 	if !ok || spec.Source.Upload == "" {
 		return nil
 	}
-	folder := path.Join(codeFolder, d.Name+"-"+d.Version())
-	mark := filepath.Join(e.dir, codeFolder, ignoreFile)
+	folder := path.Join(exportedCode, d.Name+"-"+d.Version())
+	mark := filepath.Join(e.dir, exportedCode, ignoreFile)
 	if err := writeFile(mark, []byte("Code of resource templates, which the documents beside this folder name. No documents are looked for here.\n")); err != nil {
 		return err
 	}
