@@ -54,7 +54,7 @@ func (w *workplace) out(text string) string {
 	return commitName.ReplaceAllString(text, "COMMIT")
 }
 
-var commitName = regexp.MustCompile(`\b[0-9a-f]{12,64}\b`)
+var commitName = regexp.MustCompile(`"?\b[0-9a-f]{12,64}\b"?`)
 
 const vpcModule = `variable "cidr" {
   type    = string
