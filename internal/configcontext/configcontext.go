@@ -109,6 +109,7 @@ type Values struct {
 var (
 	ErrNotFound = fault.New(fault.NotFound, "context_not_found", "There is no such config context.")
 	ErrChanged  = fault.New(fault.Conflict, "context_changed", "The config context was changed by somebody else.")
+	ErrInUse    = fault.New(fault.Conflict, "context_in_use", "The config context is in use.")
 	ErrExists   = fault.New(fault.Conflict, "context_exists", "There already is a config context of this name.")
 )
 

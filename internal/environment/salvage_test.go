@@ -27,8 +27,9 @@ func TestALostStepWhoseContextIsGoneFailsAndNothingElse(t *testing.T) {
 		w.module(prj, "net", "output \"id\" {\n  value = \"\"\n}\n", runnertest.Script{Objects: []runnertest.Object{
 			{Address: "fake_net.a", Type: "fake_net", ID: secret, WaitFor: gate},
 		}})
-		_, _, err := w.contexts.Set(w.author, prj, "cloud", configcontext.Input{Env: []configcontext.Env{{Key: "TOKEN", Value: secret, Sensitive: true}}})
+		_, _, err := w.contexts.Set(w.author, "prj_platform", "cloud", configcontext.Input{Env: []configcontext.Env{{Key: "TOKEN", Value: secret, Sensitive: true}}})
 		require.NoError(t, err)
+		require.NoError(t, w.contexts.Share(w.author, "prj_platform", "cloud", []string{prj}))
 		w.template(prj, "net", "v1", template.EnvironmentSpec{
 			Contexts:  []template.ContextRef{{Name: "cloud"}},
 			Resources: []template.Resource{{Name: "net", Kind: template.KindResourceTemplate, Template: "net", Version: "v1"}},
@@ -61,7 +62,7 @@ func TestALostStepWhoseContextIsGoneFailsAndNothingElse(t *testing.T) {
 			return slices.ContainsFunc(progress(r), func(o run.Object) bool { return o.Status == "started" })
 		})
 
-		require.NoError(t, w.contexts.Delete(w.author, prj, "cloud"))
+		require.NoError(t, w.contexts.Share(w.author, "prj_platform", "cloud", nil))
 		w.killSupervisor()
 		require.NoError(t, os.WriteFile(gate, nil, 0o600))
 		r = until(r, func(r run.Run) bool { return r.Status.Ended() })
@@ -72,8 +73,7 @@ func TestALostStepWhoseContextIsGoneFailsAndNothingElse(t *testing.T) {
 		require.NotContains(t, string(shown), secret)
 
 		// The executor goes on, and what the lost attempt made is found again.
-		_, _, err = w.contexts.Set(w.author, prj, "cloud", configcontext.Input{Env: []configcontext.Env{{Key: "TOKEN", Value: secret, Sensitive: true}}})
-		require.NoError(t, err)
+		require.NoError(t, w.contexts.Share(w.author, "prj_platform", "cloud", []string{prj}))
 		r = w.finish(w.environments.Deploy, "one")
 		require.Equal(t, run.StatusSucceeded, r.Status, "%+v", r.Steps)
 		require.Equal(t, run.StatusSucceeded, w.finish(w.environments.Destroy, "one").Status)

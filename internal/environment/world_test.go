@@ -56,8 +56,8 @@ func newWorld(t *testing.T, d *db.DB) *world {
 	require.NoError(t, err)
 	log := audit.New(audit.Deps{DB: d})
 	quiet := slog.New(slog.NewTextHandler(logWriter{t}, &slog.HandlerOptions{Level: slog.LevelError + 1}))
-	w.statics = staticresource.New(staticresource.Deps{DB: d, Audit: log, Keyring: keys})
-	w.contexts = configcontext.New(configcontext.Deps{DB: d, Audit: log, Keyring: keys})
+	w.statics = staticresource.New(staticresource.Deps{DB: d, Audit: log, Keyring: keys, Users: template.StaticNeeds(environment.TemplateUsers)})
+	w.contexts = configcontext.New(configcontext.Deps{DB: d, Audit: log, Keyring: keys, Users: template.ContextNeeds(environment.TemplateUsers)})
 	bundles := bundle.NewStore(bucket, filepath.Join(dir, "bundles"))
 	w.templates, err = template.New(template.Deps{
 		DB: d, Audit: log, Statics: w.statics, Bundles: bundles,

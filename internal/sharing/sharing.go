@@ -109,3 +109,9 @@ func Pick[T any](candidates []T, place func(T) (owner, name string), names []str
 	}
 	return found, missing
 }
+
+// UsersFunc finds what needs the thing of a name, in words, and returns empty text
+// when nothing does. There may be several things of the name: means tells whether it
+// is the one in question that is found by it in a project, from a template that
+// ownerID owns.
+type UsersFunc func(ctx context.Context, q db.Querier, name string, means func(projectID, ownerID string) (bool, error)) (usedBy string, err error)

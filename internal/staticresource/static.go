@@ -83,6 +83,7 @@ type Value struct {
 var (
 	ErrNotFound = fault.New(fault.NotFound, "static_resource_not_found", "There is no such static resource.")
 	ErrChanged  = fault.New(fault.Conflict, "static_resource_changed", "The static resource was changed by somebody else.")
+	ErrInUse    = fault.New(fault.Conflict, "static_resource_in_use", "The static resource is in use.")
 	ErrExists   = fault.New(fault.Conflict, "static_resource_exists", "There already is a static resource of this name.")
 )
 
