@@ -17,13 +17,8 @@ import (
 	"github.com/berthdev/berth/internal/template/vendor"
 )
 
-// Repositories reads git repositories; *repository.Service does.
-type Repositories interface {
-	Open(ctx context.Context, projectID, name, revision string) (*repository.Checkout, error)
-	GitEnviron(ctx context.Context, projectID, name string) (env, secrets []string, cleanup func(), err error)
-}
-
-// Vendor adds what a module calls to its code; *vendor.Vendor does.
+// Vendor adds what a module calls to its code; *vendor.Vendor does, and a stand-in
+// where no tool is to run.
 type Vendor interface {
 	Vendor(ctx context.Context, req vendor.Request) (*vendor.Result, error)
 }
