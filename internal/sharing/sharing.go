@@ -49,7 +49,7 @@ func List[ID ~string](ctx context.Context, q db.Querier, t Table, ids []ID) (map
 		var r share
 		err := s.Scan(&r.thing, db.ScanText(&r.project))
 		return r, err
-	}, `SELECT `+t.Column+`, project_id FROM `+t.Name+` WHERE `+t.Column+` IN (`+db.In(&args, ids)+`) ORDER BY `+t.Column+`, project_id`, args...)
+	}, `SELECT `+t.Column+`, project_id FROM `+t.Name+` WHERE `+t.Column+` IN (`+db.In(&args, ids)+`) ORDER BY `+t.Column+`, COALESCE(project_id, '')`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading shares: %w", err)
 	}
