@@ -256,8 +256,14 @@ type TemplateVersion struct {
 
 // TemplateNode is a resource of an environment template.
 type TemplateNode struct {
-	Name      string   `json:"name" doc:"Name of the resource."`
-	DependsOn []string `json:"depends_on,omitempty" doc:"Resources that are made before it."`
+	Name        string   `json:"name" doc:"Name of the resource."`
+	Kind        string   `json:"kind" enum:"resourcetemplate,static,environment" doc:"Whether it is made from a resource template, or exists already: a static resource or another environment."`
+	Template    string   `json:"template,omitempty" doc:"Resource template that it is made from."`
+	Version     string   `json:"version,omitempty" doc:"Version of the resource template."`
+	Static      string   `json:"static,omitempty" doc:"Static resource that it stands for."`
+	Environment string   `json:"environment,omitempty" doc:"Environment of the project that it stands for."`
+	Outputs     []string `json:"outputs,omitempty" doc:"Names of what it gives to others."`
+	DependsOn   []string `json:"depends_on,omitempty" doc:"Resources that are made before it."`
 }
 
 // Context is a config context. Values of sensitive items are never given.

@@ -112,8 +112,12 @@ func (a *App) newServices(ctx context.Context) error {
 	a.audit = audit.New(audit.Deps{DB: a.db})
 	a.identity = identity.New(identity.Deps{DB: a.db, Audit: a.audit, Logger: log})
 	a.projects = project.New(project.Deps{DB: a.db, Audit: a.audit, Identity: a.identity})
-	a.contexts = configcontext.New(configcontext.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Projects: a.projects})
-	a.statics = staticresource.New(staticresource.Deps{DB: a.db, Audit: a.audit, Keyring: a.keyring, Projects: a.projects})
+	a.contexts = configcontext.New(configcontext.Deps{
+		DB: a.db, Audit: a.audit, Keyring: a.keyring, Projects: a.projects, Users: template.ContextNeeds(environment.TemplateUsers),
+	})
+	a.statics = staticresource.New(staticresource.Deps{
+		DB: a.db, Audit: a.audit, Keyring: a.keyring, Projects: a.projects, Users: template.StaticNeeds(environment.TemplateUsers),
+	})
 	var err error
 	if a.tools, err = tofu.NewManager(a.cfg.Toolchain); err != nil {
 		return fmt.Errorf("preparing the toolchain: %w", err)

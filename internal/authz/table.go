@@ -161,7 +161,7 @@ func table() []grant {
 		{TemplateShare, "Sharing templates", nil},
 		{TemplateShareDelegated, "Sharing templates of a project whose admins may", []Role{admin}},
 
-		{ContextRead, "Reading config contexts", []Role{infra}},
+		{ContextRead, "Reading config contexts", []Role{infra, admin}},
 		{ContextWrite, "Changing config contexts", []Role{infra}},
 
 		{RepositoryRead, "Reading repositories", []Role{infra, admin, orgRO}},

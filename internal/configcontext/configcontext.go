@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/sharing"
 )
 
 // ID identifies a context.
@@ -108,13 +109,13 @@ type Values struct {
 var (
 	ErrNotFound = fault.New(fault.NotFound, "context_not_found", "There is no such config context.")
 	ErrChanged  = fault.New(fault.Conflict, "context_changed", "The config context was changed by somebody else.")
+	ErrInUse    = fault.New(fault.Conflict, "context_in_use", "The config context is in use.")
 	ErrExists   = fault.New(fault.Conflict, "context_exists", "There already is a config context of this name.")
 )
 
 var (
-	namePattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
-	envPattern  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	varPattern  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+	envPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	varPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 )
 
 const (
@@ -125,7 +126,7 @@ const (
 // validate finds everything that is wrong with a context.
 func validate(name string, in Input) error {
 	var f fault.Fields
-	f.Check(namePattern.MatchString(name), "name", "%q is no name for a context; use 1 to 63 lower-case letters, digits and dashes, beginning with a letter", name)
+	sharing.CheckName(&f, name, "a config context")
 	f.Check(len(in.Env)+len(in.Files)+len(in.Variables) <= maxEntries, "env", "a context holds at most %d entries", maxEntries)
 	seen := map[string]bool{}
 	once := func(kind Kind, name, path string) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/berthdev/berth/internal/authz"
+	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/sharing"
 )
 
@@ -21,7 +22,7 @@ func (s *Service) Resolve(ctx context.Context, projectID, ownerID string, names 
 	if authz.From(ctx).Kind != authz.SystemKind {
 		return nil, authz.ErrForbidden.With("Config contexts are read in clear by Berth alone.")
 	}
-	rows, missing, err := s.find(ctx, projectID, ownerID, names)
+	rows, missing, err := s.find(ctx, s.db, projectID, ownerID, names)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func (s *Service) Missing(ctx context.Context, projectID, ownerID string, names 
 	if err := authz.Require(ctx, authz.TemplateRead, projectID); err != nil {
 		return nil, err
 	}
-	_, missing, err := s.find(ctx, projectID, ownerID, names)
+	_, missing, err := s.find(ctx, s.db, projectID, ownerID, names)
 	return missing, err
 }
 
@@ -75,7 +76,7 @@ func (s *Service) Preview(ctx context.Context, projectID, ownerID string, names 
 	if err := authz.Require(ctx, authz.TemplateRead, projectID); err != nil {
 		return Preview{}, err
 	}
-	rows, _, err := s.find(ctx, projectID, ownerID, names)
+	rows, _, err := s.find(ctx, s.db, projectID, ownerID, names)
 	if err != nil || len(rows) == 0 {
 		return Preview{}, err
 	}
@@ -115,11 +116,11 @@ func ids(rows []contextRow) []ID {
 }
 
 // find looks the names up in the order that Resolve documents.
-func (s *Service) find(ctx context.Context, projectID, ownerID string, names []string) (found []contextRow, missing []string, err error) {
+func (s *Service) find(ctx context.Context, q db.Querier, projectID, ownerID string, names []string) (found []contextRow, missing []string, err error) {
 	if len(names) == 0 {
 		return nil, nil, nil
 	}
-	candidates, err := listByNames(ctx, s.db, projectID, ownerID, names)
+	candidates, err := listByNames(ctx, q, projectID, ownerID, names)
 	if err != nil {
 		return nil, nil, fmt.Errorf("looking up config contexts: %w", err)
 	}

@@ -26,6 +26,8 @@ type Deps struct {
 	Keyring *secret.Keyring
 	// Projects says who may share; made from the rest when nil.
 	Projects *project.Service
+	// Users finds the environments that need a context. Nobody needs any when it is nil.
+	Users sharing.UsersFunc
 }
 
 // Service keeps config contexts.
@@ -34,6 +36,7 @@ type Service struct {
 	audit    *audit.Service
 	keys     *secret.Keyring
 	projects *project.Service
+	users    sharing.UsersFunc
 }
 
 // New returns the service.
@@ -41,7 +44,7 @@ func New(deps Deps) *Service {
 	if deps.Projects == nil {
 		deps.Projects = project.New(project.Deps{DB: deps.DB, Audit: deps.Audit})
 	}
-	return &Service{db: deps.DB, audit: deps.Audit, keys: deps.Keyring, projects: deps.Projects}
+	return &Service{db: deps.DB, audit: deps.Audit, keys: deps.Keyring, projects: deps.Projects, users: deps.Users}
 }
 
 func object(name string) audit.Object { return audit.Object{Kind: "context", Name: name} }
@@ -201,7 +204,8 @@ func (s *Service) List(ctx context.Context, projectID string) ([]Context, error)
 	return fill(ctx, s.db, rows)
 }
 
-// Delete removes a context of a project. A template that names it cannot be
+// Delete removes a context of a project. It is refused while an environment exists
+// that could not be destroyed without it. A template that names it cannot be
 // deployed until there is one of the name again.
 func (s *Service) Delete(ctx context.Context, projectID, name string) error {
 	if err := s.audit.Authorize(ctx, authz.ContextWrite, projectID, object(name)); err != nil {
@@ -216,6 +220,9 @@ func (s *Service) Delete(ctx context.Context, projectID, name string) error {
 		if err != nil {
 			return err
 		}
+		if err := s.refuseUsed(ctx, tx, row); err != nil {
+			return err
+		}
 		if err := deleteContext(ctx, tx, row.ID); err != nil {
 			return fmt.Errorf("deleting config context: %w", err)
 		}
@@ -223,6 +230,24 @@ func (s *Service) Delete(ctx context.Context, projectID, name string) error {
 			Action: "context.delete", ObjectKind: "context", ObjectID: string(row.ID), ObjectName: name, ProjectID: projectID, Before: summary(before),
 		})
 	})
+}
+
+// refuseUsed keeps a context that an environment could not be destroyed without.
+func (s *Service) refuseUsed(ctx context.Context, tx *db.Tx, row contextRow) error {
+	if s.users == nil {
+		return nil
+	}
+	usedBy, err := s.users(ctx, tx, row.Name, func(projectID, ownerID string) (bool, error) {
+		found, _, err := s.find(ctx, tx, projectID, ownerID, []string{row.Name})
+		return len(found) == 1 && found[0].ID == row.ID, err
+	})
+	if err != nil {
+		return fmt.Errorf("looking for users of a config context: %w", err)
+	}
+	if usedBy != "" {
+		return ErrInUse.With("The config context %s is used by %s, which could not be destroyed without it. Destroy these first.", row.Name, usedBy)
+	}
+	return nil
 }
 
 // Share sets with which projects a context is shared: project ids, or Everyone.

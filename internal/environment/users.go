@@ -2,9 +2,7 @@ package environment
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/template"
@@ -19,10 +17,7 @@ func TemplateUsers(ctx context.Context, q db.Querier, versions []template.Enviro
 	if len(versions) == 0 {
 		return out, nil
 	}
-	marks, args := make([]string, len(versions)), make([]any, len(versions))
-	for i, v := range versions {
-		marks[i], args[i] = fmt.Sprintf("$%d", i+1), string(v)
-	}
+	var args []any
 	type use struct {
 		version template.EnvironmentVersionID
 		template.User
@@ -38,7 +33,7 @@ func TemplateUsers(ctx context.Context, q db.Querier, versions []template.Enviro
 			UNION SELECT o.environment_id, a.template_version_id FROM resources o JOIN runs a ON a.id = o.applied_run_id WHERE o.status <> 'destroyed'
 		) n
 		JOIN environments e ON e.id = n.environment_id JOIN projects p ON p.id = e.project_id LEFT JOIN runs r ON r.id = e.last_run_id
-		WHERE n.version_id IN (`+strings.Join(marks, ", ")+`) ORDER BY p.name, e.name`, args...)
+		WHERE n.version_id IN (`+db.In(&args, versions)+`) ORDER BY p.name, e.name`, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,8 @@ const prj = "prj_demo"
 type world struct {
 	t            *testing.T
 	db           *db.DB
+	dir          string
+	contexts     *configcontext.Service
 	templates    *template.Service
 	statics      *staticresource.Service
 	runs         *run.Service
@@ -49,15 +51,17 @@ func newWorld(t *testing.T, d *db.DB) *world {
 	keys, err := secret.NewKeyring(bytes.Repeat([]byte("k"), 32))
 	require.NoError(t, err)
 	dir := t.TempDir()
+	w.dir = dir
 	bucket, err := bundle.OpenFolder(filepath.Join(dir, "blobs"))
 	require.NoError(t, err)
 	log := audit.New(audit.Deps{DB: d})
 	quiet := slog.New(slog.NewTextHandler(logWriter{t}, &slog.HandlerOptions{Level: slog.LevelError + 1}))
-	w.statics = staticresource.New(staticresource.Deps{DB: d, Audit: log, Keyring: keys})
+	w.statics = staticresource.New(staticresource.Deps{DB: d, Audit: log, Keyring: keys, Users: template.StaticNeeds(environment.TemplateUsers)})
+	w.contexts = configcontext.New(configcontext.Deps{DB: d, Audit: log, Keyring: keys, Users: template.ContextNeeds(environment.TemplateUsers)})
 	bundles := bundle.NewStore(bucket, filepath.Join(dir, "bundles"))
 	w.templates, err = template.New(template.Deps{
 		DB: d, Audit: log, Statics: w.statics, Bundles: bundles,
-		Contexts: configcontext.New(configcontext.Deps{DB: d, Audit: log, Keyring: keys}),
+		Contexts: w.contexts,
 		AppliedFunc: func(ctx context.Context, projectID string, names []string) (map[string]template.EnvironmentVersionID, error) {
 			return w.environments.Applied(ctx, projectID, names)
 		},

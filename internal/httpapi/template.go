@@ -45,7 +45,9 @@ func (s *server) getTemplate(ctx context.Context, in *InTemplateVersion) (api.Te
 		Schema: v.Schema, Resources: []api.TemplateNode{},
 	}
 	for _, n := range v.Graph.Nodes {
-		node := api.TemplateNode{Name: n.Name}
+		node := api.TemplateNode{
+			Name: n.Name, Kind: string(n.Kind), Template: n.Template, Version: n.Version, Static: n.Static, Environment: n.Environment, Outputs: n.Outputs,
+		}
 		for _, e := range v.Graph.Edges {
 			if e.To == n.Name {
 				node.DependsOn = append(node.DependsOn, e.From)

@@ -36,12 +36,12 @@ func (a *applier) environment(ctx context.Context, j *job, s *EnvironmentSpec) e
 		return err
 	}
 	if missing {
-		return a.createEnvironment(ctx, j, spec)
+		return j.orWait(a.createEnvironment(ctx, j, spec))
 	}
 	if e.Template.Name != spec.Template.Name {
 		return fault.InvalidField("spec.template.name", fmt.Sprintf("is %q, and the environment is made from %q; an environment keeps its template", spec.Template.Name, e.Template.Name))
 	}
-	return a.updateEnvironment(ctx, j, spec, e)
+	return j.orWait(a.updateEnvironment(ctx, j, spec, e))
 }
 
 func (a *applier) createEnvironment(ctx context.Context, j *job, spec *EnvironmentSpec) error {
@@ -56,6 +56,9 @@ func (a *applier) createEnvironment(ctx context.Context, j *job, spec *Environme
 	in := environment.CreateInput{ProjectID: j.projectID, Name: j.Name, Template: spec.Template.Name, Version: string(spec.Template.Version), Inputs: values}
 	shown := given
 	if c := a.previewed(j, spec); c != nil {
+		if c.Version.State != template.Active {
+			return template.ErrNotUsable.With("Version %q of template %q is %s; choose an active version.", c.Version.Version, in.Template, c.Version.State)
+		}
 		shown.hide(c.Sensitive)
 		j.compare(nil, Manifest{Spec: &shown})
 		return a.Environments.CheckWith(ctx, in, c)

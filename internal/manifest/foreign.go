@@ -32,6 +32,7 @@ func (r *reader) translated(tree *node) {
 	}
 	for _, o := range out {
 		if d := r.own(treeOf(o, tree)); d != nil {
+			d.foreign = true
 			r.docs = append(r.docs, d)
 		}
 	}

@@ -83,6 +83,8 @@ type Document struct {
 	Spec     any
 
 	tree *node
+	// foreign is set for what was translated from another format.
+	foreign bool
 }
 
 // Version is the version that a document of a versioned kind describes.

@@ -101,7 +101,7 @@ func (a *applier) wantSharing(want *Sharing, have []string) *Sharing {
 func (j *job) saveInput(m Metadata, state template.State) template.SaveInput {
 	return template.SaveInput{
 		ProjectID: j.projectID, Name: j.Name, DisplayName: m.DisplayName, Description: m.Description, Version: j.Version(), State: state,
-		Labels: stringMap(j.Metadata.Labels), Annotations: stringMap(j.Metadata.Annotations),
+		Labels: stringMap(j.Metadata.Labels), Annotations: stringMap(j.Metadata.Annotations), OrDraft: j.foreign,
 	}
 }
 
@@ -142,6 +142,7 @@ func (a *applier) saveResource(ctx context.Context, j *job, want Manifest, spec 
 		}
 		a.previews.Resources = append(a.previews.Resources, preview)
 		j.result.Problems = preview.Problems
+		j.drafted(in.State, preview.State)
 		j.commit(v, preview)
 		return nil
 	}
@@ -151,6 +152,7 @@ func (a *applier) saveResource(ctx context.Context, j *job, want Manifest, spec 
 			return err
 		}
 		j.result.Problems = saved.Problems
+		move = !j.drafted(in.State, saved.State) && move
 		j.commit(v, saved)
 		if change == template.Unchanged && allWithin(j.result.Diff, "spec.source") {
 			j.result.Diff = nil // another archive with the same code in it
@@ -292,6 +294,7 @@ func (a *applier) saveEnvironmentTemplate(ctx context.Context, j *job, want Mani
 			return err
 		}
 		j.result.Problems = c.Problems()
+		j.drafted(in.State, c.Version.State)
 		a.compiled[key{kind: KindEnvironmentTemplate, project: j.result.Project, name: j.Name, version: j.Version()}] = c
 		return nil
 	}
@@ -301,6 +304,7 @@ func (a *applier) saveEnvironmentTemplate(ctx context.Context, j *job, want Mani
 			return err
 		}
 		j.result.Problems = saved.Problems
+		move = !j.drafted(in.State, saved.State) && move
 	}
 	if move {
 		return a.Templates.SetEnvironmentState(ctx, j.projectID, j.Name, j.Version(), spec.VersionState)

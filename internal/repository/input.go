@@ -11,12 +11,10 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/sharing"
 )
 
-var (
-	namePattern     = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
-	revisionPattern = regexp.MustCompile(`^[^\x00-\x20\x7f~^:?*\[\\]{1,250}$`)
-)
+var revisionPattern = regexp.MustCompile(`^[^\x00-\x20\x7f~^:?*\[\\]{1,250}$`)
 
 const maxText = 256 << 10
 
@@ -25,7 +23,7 @@ const maxText = 256 << 10
 func (s *Service) merge(before row, name string, in Input) (row, credentials, error) {
 	var f fault.Fields
 	after := before
-	f.Check(namePattern.MatchString(name), "name", "%q is no name for a repository; use 1 to 63 lower-case letters, digits and dashes, beginning with a letter", name)
+	sharing.CheckName(&f, name, "a repository")
 	f.Check(len(in.Description) <= 2000, "description", "must not be longer than 2000 characters")
 	a, err := parseAddress(in.URL, s.allowFile)
 	if err != nil {

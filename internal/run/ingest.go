@@ -43,14 +43,22 @@ func (e *Executor) follow(ctx context.Context, st Step, h *runner.Handle, in Pre
 	}
 }
 
-// salvage makes a lost attempt complete. What must be masked is worked out again, for the attempt's own Spec is gone.
+// salvage makes a lost attempt complete. What must be masked is worked out again, for the attempt's own Spec is gone. What
+// that needs may be gone, too, like a config context that was deleted meanwhile: then nothing is shown that could have to be
+// masked, and whoever tries the step again is told what is missing.
 func (e *Executor) salvage(ctx context.Context, h *runner.Handle, in PrepareInput) error {
 	in.Salvaging = true
+	lost := runner.SalvageSpec{ResourceID: string(in.Resource.ID), DataKey: in.DataKey}
 	spec, err := e.Prepare.Spec(ctx, in)
-	if err != nil {
-		return err
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	return h.Salvage(ctx, runner.SalvageSpec{ResourceID: string(in.Resource.ID), Secrets: spec.Secrets, DataKey: in.DataKey})
+	if err != nil {
+		e.Logger.WarnContext(ctx, "what a lost attempt must not show is not known", "step", in.Step.ID, "error", err)
+		lost.SecretsUnknown = true
+	}
+	lost.Secrets = spec.Secrets
+	return h.Salvage(ctx, lost)
 }
 
 // take reads records until the result, or an error. Asking to stop is passed on once.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,8 +23,11 @@ const lostGrace = 5 * time.Minute
 type SalvageSpec struct {
 	ResourceID string
 	Secrets    []string
-	DataKey    []byte
-	Grace      time.Duration // how long the tool may take to end by itself; default 5 min
+	// SecretsUnknown says that Secrets could not be worked out. Nothing is shown then that might hold one; what the
+	// next attempt needs for its repair is kept sealed.
+	SecretsUnknown bool
+	DataKey        []byte
+	Grace          time.Duration // how long the tool may take to end by itself; default 5 min
 }
 
 // Salvage makes a lost attempt complete: it stops what is left of its processes, waits for the resource's lock, takes
@@ -136,6 +140,7 @@ func (h *Handle) complete(spec SalvageSpec) error {
 	}
 	s := &supervisor{order: order{Spec: Spec{StepID: past.started.StepID, Attempt: past.started.Attempt,
 		Action: past.started.Action, DataKey: spec.DataKey}}, dir: h.dir, rec: rec, mask: newMasker(spec.Secrets), ledger: newLedger()}
+	s.mask.blind = spec.SecretsUnknown
 	s.spec = &s.Spec
 	if err := h.completeEvents(s, past); err != nil {
 		return err
@@ -219,7 +224,7 @@ func (h *Handle) completeEvents(s *supervisor, p past) error {
 			if key := entryKey(*r.Journal); p.journal[key] > 0 {
 				p.journal[key]--
 			} else {
-				recs = append(recs, pair...)
+				recs = append(recs, shown(pair, s.mask)...)
 			}
 		}
 	}
@@ -228,6 +233,14 @@ func (h *Handle) completeEvents(s *supervisor, p past) error {
 	}
 	_, err = s.rec.add(true, recs...)
 	return err
+}
+
+// shown leaves the journal alone of what tells of an object when nothing of it may be seen.
+func shown(recs []Record, m *masker) []Record {
+	if !m.blind {
+		return recs
+	}
+	return slices.DeleteFunc(recs, func(r Record) bool { return r.Journal == nil })
 }
 
 // completeState keeps the state that a tool without its supervisor could only write to a file.

@@ -49,7 +49,7 @@ func List[ID ~string](ctx context.Context, q db.Querier, t Table, ids []ID) (map
 		var r share
 		err := s.Scan(&r.thing, db.ScanText(&r.project))
 		return r, err
-	}, `SELECT `+t.Column+`, project_id FROM `+t.Name+` WHERE `+t.Column+` IN (`+db.In(&args, ids)+`) ORDER BY `+t.Column+`, project_id`, args...)
+	}, `SELECT `+t.Column+`, project_id FROM `+t.Name+` WHERE `+t.Column+` IN (`+db.In(&args, ids)+`) ORDER BY `+t.Column+`, COALESCE(project_id, '')`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading shares: %w", err)
 	}
@@ -109,3 +109,9 @@ func Pick[T any](candidates []T, place func(T) (owner, name string), names []str
 	}
 	return found, missing
 }
+
+// UsersFunc finds what needs the thing of a name, in words, and returns empty text
+// when nothing does. There may be several things of the name: means tells whether it
+// is the one in question that is found by it in a project, from a template that
+// ownerID owns.
+type UsersFunc func(ctx context.Context, q db.Querier, name string, means func(projectID, ownerID string) (bool, error)) (usedBy string, err error)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/berthdev/berth/internal/authz"
+	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/sharing"
 )
 
@@ -17,7 +18,7 @@ func (s *Service) Outputs(ctx context.Context, projectID, ownerID string, names 
 	if err := authz.Require(ctx, authz.TemplateRead, projectID); err != nil {
 		return nil, err
 	}
-	rows, _, err := s.find(ctx, ownerID, names)
+	rows, _, err := s.find(ctx, s.db, ownerID, names)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +46,7 @@ func (s *Service) Resolve(ctx context.Context, ownerID string, names []string) (
 	} else if subject.Kind != authz.SystemKind {
 		return nil, authz.ErrForbidden.With("Static resources are read in clear by Berth alone.")
 	}
-	rows, missing, err := s.find(ctx, ownerID, names)
+	rows, missing, err := s.find(ctx, s.db, ownerID, names)
 	if err != nil {
 		return nil, err
 	}
@@ -73,11 +74,11 @@ func (s *Service) Resolve(ctx context.Context, ownerID string, names []string) (
 	return out, nil
 }
 
-func (s *Service) find(ctx context.Context, ownerID string, names []string) (found []Static, missing []string, err error) {
+func (s *Service) find(ctx context.Context, q db.Querier, ownerID string, names []string) (found []Static, missing []string, err error) {
 	if len(names) == 0 {
 		return nil, nil, nil
 	}
-	candidates, err := listByNames(ctx, s.db, ownerID, names)
+	candidates, err := listByNames(ctx, q, ownerID, names)
 	if err != nil {
 		return nil, nil, fmt.Errorf("looking up static resources: %w", err)
 	}

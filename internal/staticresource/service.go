@@ -26,6 +26,8 @@ type Deps struct {
 	Keyring *secret.Keyring
 	// Projects says who may share.
 	Projects *project.Service
+	// Users finds the templates that need a static resource. Nobody needs any when it is nil.
+	Users sharing.UsersFunc
 }
 
 // Service keeps static resources.
@@ -34,11 +36,12 @@ type Service struct {
 	audit    *audit.Service
 	keys     *secret.Keyring
 	projects *project.Service
+	users    sharing.UsersFunc
 }
 
 // New returns the service.
 func New(deps Deps) *Service {
-	return &Service{db: deps.DB, audit: deps.Audit, keys: deps.Keyring, projects: deps.Projects}
+	return &Service{db: deps.DB, audit: deps.Audit, keys: deps.Keyring, projects: deps.Projects, users: deps.Users}
 }
 
 const kind = "static_resource"
@@ -228,6 +231,9 @@ func (s *Service) Delete(ctx context.Context, projectID, name string) error {
 		if err != nil {
 			return err
 		}
+		if err := s.refuseUsed(ctx, tx, before); err != nil {
+			return err
+		}
 		if err := deleteStatic(ctx, tx, before.ID); err != nil {
 			return fmt.Errorf("deleting static resource: %w", err)
 		}
@@ -235,6 +241,25 @@ func (s *Service) Delete(ctx context.Context, projectID, name string) error {
 			Action: "static_resource.delete", ObjectKind: kind, ObjectID: string(before.ID), ObjectName: name, ProjectID: projectID, Before: summary(before),
 		})
 	})
+}
+
+// refuseUsed keeps a static resource that templates could not be deployed, or
+// environments not be destroyed, without.
+func (s *Service) refuseUsed(ctx context.Context, tx *db.Tx, r Static) error {
+	if s.users == nil {
+		return nil
+	}
+	usedBy, err := s.users(ctx, tx, r.Name, func(_, ownerID string) (bool, error) {
+		found, _, err := s.find(ctx, tx, ownerID, []string{r.Name})
+		return len(found) == 1 && found[0].ID == r.ID, err
+	})
+	if err != nil {
+		return fmt.Errorf("looking for users of a static resource: %w", err)
+	}
+	if usedBy != "" {
+		return ErrInUse.With("The static resource %s is used by %s. Disable or delete these first, and destroy the environments made of them.", r.Name, usedBy)
+	}
+	return nil
 }
 
 // Share sets with which projects a static resource is shared: project ids, or

@@ -19,6 +19,7 @@ import (
 
 	"github.com/berthdev/berth/internal/fault"
 	"github.com/berthdev/berth/internal/literal"
+	"github.com/berthdev/berth/internal/sharing"
 )
 
 // ID identifies a static resource.
@@ -82,13 +83,11 @@ type Value struct {
 var (
 	ErrNotFound = fault.New(fault.NotFound, "static_resource_not_found", "There is no such static resource.")
 	ErrChanged  = fault.New(fault.Conflict, "static_resource_changed", "The static resource was changed by somebody else.")
+	ErrInUse    = fault.New(fault.Conflict, "static_resource_in_use", "The static resource is in use.")
 	ErrExists   = fault.New(fault.Conflict, "static_resource_exists", "There already is a static resource of this name.")
 )
 
-var (
-	namePattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
-	varPattern  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,127}$`)
-)
+var varPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,127}$`)
 
 const (
 	maxValue       = 256 << 10
@@ -100,7 +99,7 @@ const (
 // those are read when it is saved, because some are kept.
 func validate(name string, in Input) error {
 	var f fault.Fields
-	f.Check(namePattern.MatchString(name), "name", "%q is no name for a static resource; use 1 to 63 lower-case letters, digits and dashes, beginning with a letter", name)
+	sharing.CheckName(&f, name, "a static resource")
 	f.Check(len(in.Description) <= maxDescription, "description", "must not be longer than %d characters", maxDescription)
 	f.Check(len(in.Variables) <= maxVariables, "variables", "a static resource holds at most %d variables", maxVariables)
 	seen := map[string]bool{}

@@ -170,7 +170,7 @@ func (s *Service) Labels(ctx context.Context, ids []EnvironmentVersionID) (map[E
 		var r row
 		err := sc.Scan(&r.id, &r.Template, &r.DisplayName, &r.Version, &r.Icon)
 		return r, err
-	}, `SELECT v.id, t.name, t.display_name, v.version, v.icon`+environmentVersionTables+`WHERE v.id IN (`+placeholders(&args, ids)+`)`, args...)
+	}, `SELECT v.id, t.name, t.display_name, v.version, v.icon`+environmentVersionTables+`WHERE v.id IN (`+db.In(&args, ids)+`)`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading template names: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/sharing"
 	"github.com/berthdev/berth/internal/template/bundle"
 )
 
@@ -18,7 +19,7 @@ func (in SaveInput) state() State {
 
 func (in SaveInput) check() error {
 	var f fault.Fields
-	f.Check(namePattern.MatchString(in.Name), "name", "%q is no name for a template; %s", in.Name, NameRule)
+	sharing.CheckName(&f, in.Name, "a template")
 	f.Check(versionPattern.MatchString(in.Version), "version", "%q is no version; %s", in.Version, VersionRule)
 	f.Check(in.state() == Draft || in.state() == Active, "state", "a version is saved as draft or active, not as %q", in.State)
 	f.Check(len(in.Description) <= 4000, "description", "must not be longer than 4000 characters")
@@ -76,7 +77,7 @@ func (e EnvironmentSpec) check() error {
 func checkRefs(f *fault.Fields, refs []ContextRef) {
 	seen := map[string]bool{}
 	for i, r := range refs {
-		f.Check(namePattern.MatchString(r.Name), fmt.Sprintf("spec.contexts[%d].name", i), "%q is no name of a config context", r.Name)
+		f.Check(sharing.ValidName(r.Name), fmt.Sprintf("spec.contexts[%d].name", i), "%q is no name of a config context", r.Name)
 		f.Check(!seen[r.Name], fmt.Sprintf("spec.contexts[%d].name", i), "%q is attached twice", r.Name)
 		seen[r.Name] = true
 	}

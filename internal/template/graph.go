@@ -7,6 +7,7 @@ import (
 
 	"github.com/agext/levenshtein"
 
+	"github.com/berthdev/berth/internal/sharing"
 	"github.com/berthdev/berth/internal/template/bundle"
 )
 
@@ -79,8 +80,8 @@ func (c *Compiled) addNodes(in Surroundings) {
 	}
 	for i, r := range spec.Resources {
 		path := fmt.Sprintf("spec.resources[%d]", i)
-		if !namePattern.MatchString(r.Name) {
-			c.problem(bundle.Error, path+".name", "%q is no name for a resource; %s", r.Name, NameRule)
+		if !sharing.ValidName(r.Name) {
+			c.problem(bundle.Error, path+".name", "%q is no name for a resource; %s", r.Name, sharing.NameRule)
 			continue
 		}
 		if slices.Contains(c.order(), r.Name) {

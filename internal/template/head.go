@@ -78,10 +78,8 @@ func (s *Service) head(ctx context.Context, k kind, projectID, name string) (*He
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", k.word, err)
 	}
-	if h.SharedWith, err = listShares(ctx, s.db, k, id); err != nil {
-		return nil, fmt.Errorf("reading shares: %w", err)
-	}
-	return h, nil
+	h.SharedWith, err = k.sharesOf(ctx, s.db, id)
+	return h, err
 }
 
 func newSecrets(given, stored []Variable) []string {

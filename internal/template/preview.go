@@ -9,7 +9,6 @@ import (
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/staticresource"
-	"github.com/berthdev/berth/internal/template/bundle"
 )
 
 // Previews are what would be saved before an environment template, in a dry run.
@@ -33,36 +32,13 @@ func (s *Service) PreviewResource(ctx context.Context, in SaveInput, spec Resour
 	if err := s.audit.Authorize(ctx, authz.TemplateWrite, in.ProjectID, k.object(in.Name)); err != nil {
 		return nil, err
 	}
-	spec = spec.withDefaults()
-	if err := errors.Join(in.check(), spec.check()); err != nil {
-		return nil, firstFault(err)
+	in, spec, module, problems, err := s.prepareResource(ctx, in, spec)
+	if err != nil {
+		return nil, err
 	}
 	v := &ResourceVersion{
 		ID: ResourceVersionID("preview " + in.ProjectID + " " + in.Name + " " + in.Version), Template: in.Name, ProjectID: in.ProjectID,
-		Version: in.Version, State: in.state(), Spec: spec,
-	}
-	before, err := s.savedBefore(ctx, k, in)
-	if err != nil {
-		return nil, err
-	}
-	spec.Variables = keepValues(spec.Variables, before)
-	var module *bundle.Module
-	if spec.Bundle.Digest == "" {
-		spec, module, v.Problems, err = s.sourceOf(ctx, in, spec)
-	} else {
-		module, err = s.module(ctx, in, spec.Bundle)
-	}
-	if err != nil {
-		return nil, err
-	}
-	v.Spec, v.Module = spec, *module
-	if spec.Bundle.Digest != "" {
-		v.Problems = append(v.Problems, s.compiler.checkResource(spec, module)...)
-	}
-	if in.State == Active && !in.Lenient {
-		if err := refuse(v.Problems); err != nil {
-			return nil, err
-		}
+		Version: in.Version, State: in.state(), Spec: spec, Module: *module, Problems: problems,
 	}
 	return v, s.mayChange(ctx, k, in, v.Spec)
 }
@@ -110,11 +86,10 @@ func (s *Service) PreviewEnvironment(ctx context.Context, in SaveInput, spec Env
 		}
 	}
 	c := s.compiler.CompileIn(v, around)
-	if in.State == Active && !in.Lenient {
-		if err := refuse(c.Problems()); err != nil {
-			return nil, err
-		}
+	if in, err = in.settle(c.Problems()); err != nil {
+		return nil, err
 	}
+	v.State = in.state()
 	return c, s.mayChange(ctx, k, in, spec)
 }
 

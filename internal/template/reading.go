@@ -17,13 +17,8 @@ import (
 	"github.com/berthdev/berth/internal/template/vendor"
 )
 
-// Repositories reads git repositories; *repository.Service does.
-type Repositories interface {
-	Open(ctx context.Context, projectID, name, revision string) (*repository.Checkout, error)
-	GitEnviron(ctx context.Context, projectID, name string) (env, secrets []string, cleanup func(), err error)
-}
-
-// Vendor adds what a module calls to its code; *vendor.Vendor does.
+// Vendor adds what a module calls to its code; *vendor.Vendor does, and a stand-in
+// where no tool is to run.
 type Vendor interface {
 	Vendor(ctx context.Context, req vendor.Request) (*vendor.Result, error)
 }
@@ -331,11 +326,13 @@ func (s *Service) sourceOf(ctx context.Context, in SaveInput, spec ResourceSpec)
 // unread is the outcome of saving when there is nothing to read: a draft keeps what
 // was read from the same source before.
 func (s *Service) unread(in SaveInput, spec ResourceSpec, old *ResourceVersion, r *Reading) (ResourceSpec, *bundle.Module, []Problem, error) {
-	if in.state() == Active || old == nil || old.Spec.Bundle.Digest == "" || !old.sameSource(spec.Source) {
+	if in.state() == Active && !in.OrDraft || old == nil || old.Spec.Bundle.Digest == "" || !old.sameSource(spec.Source) {
 		return spec, &bundle.Module{}, r.Problems, nil
 	}
 	for i := range r.Problems {
-		r.Problems[i].Severity = bundle.Warning
+		if in.state() == Draft {
+			r.Problems[i].Severity = bundle.Warning
+		}
 		r.Problems[i].Message = "the source cannot be read again, what was read before is kept: " + r.Problems[i].Message
 	}
 	spec.Source, spec.Bundle = old.Spec.Source, old.Spec.Bundle

@@ -41,6 +41,9 @@ type SaveInput struct {
 	State       State
 	// Lenient lets a preview of an active version have errors; saving never does.
 	Lenient bool
+	// OrDraft saves a version that should be active as a draft when its problems
+	// stop it from being active.
+	OrDraft bool
 }
 
 // SaveResource creates or changes a version of a resource template. A source is
@@ -52,7 +55,8 @@ func (s *Service) SaveResource(ctx context.Context, in SaveInput, spec ResourceS
 	if err := s.audit.Authorize(ctx, authz.TemplateWrite, in.ProjectID, k.object(in.Name)); err != nil {
 		return nil, "", err
 	}
-	spec, module, problems, err := s.prepareResource(ctx, in, spec)
+	in.Lenient = false
+	in, spec, module, problems, err := s.prepareResource(ctx, in, spec)
 	if err != nil {
 		return nil, "", err
 	}
@@ -70,15 +74,16 @@ func (s *Service) SaveResource(ctx context.Context, in SaveInput, spec ResourceS
 
 // prepareResource finds out all that a version is saved with: it reads the source,
 // fills in the sensitive values that are kept, and checks the result. It saves
-// nothing, so a preview of saving is made of it, too.
-func (s *Service) prepareResource(ctx context.Context, in SaveInput, spec ResourceSpec) (ResourceSpec, *bundle.Module, []Problem, error) {
+// nothing, so a preview of saving is made of it, too. The input comes back with the
+// state to save it in.
+func (s *Service) prepareResource(ctx context.Context, in SaveInput, spec ResourceSpec) (SaveInput, ResourceSpec, *bundle.Module, []Problem, error) {
 	spec = spec.withDefaults()
 	if err := errors.Join(in.check(), spec.check()); err != nil {
-		return spec, nil, nil, firstFault(err)
+		return in, spec, nil, nil, firstFault(err)
 	}
 	before, err := s.savedBefore(ctx, resourceKind(), in)
 	if err != nil {
-		return spec, nil, nil, err
+		return in, spec, nil, nil, err
 	}
 	spec.Variables = keepValues(spec.Variables, before)
 	var module *bundle.Module
@@ -89,15 +94,26 @@ func (s *Service) prepareResource(ctx context.Context, in SaveInput, spec Resour
 		module, err = s.module(ctx, in, spec.Bundle)
 	}
 	if err != nil {
-		return spec, nil, nil, err
+		return in, spec, nil, nil, err
 	}
 	if spec.Bundle.Digest != "" {
 		problems = append(problems, s.compiler.checkResource(spec, module)...)
 	}
-	if in.State == Active {
-		err = refuse(problems)
+	in, err = in.settle(problems)
+	return in, spec, module, problems, err
+}
+
+// settle decides what becomes of an active version with problems.
+func (in SaveInput) settle(problems []Problem) (SaveInput, error) {
+	if in.State != Active || in.Lenient {
+		return in, nil
 	}
-	return spec, module, problems, err
+	err := refuse(problems)
+	if err != nil && in.OrDraft {
+		in.State = Draft
+		return in, nil
+	}
+	return in, err
 }
 
 // module returns what the code of a bundle declares: as it was found when the
@@ -129,6 +145,7 @@ func (s *Service) SaveEnvironment(ctx context.Context, in SaveInput, spec Enviro
 	if err := s.audit.Authorize(ctx, authz.TemplateWrite, in.ProjectID, k.object(in.Name)); err != nil {
 		return nil, "", err
 	}
+	in.Lenient = false
 	if err := errors.Join(in.check(), spec.check()); err != nil {
 		return nil, "", firstFault(err)
 	}
@@ -136,10 +153,8 @@ func (s *Service) SaveEnvironment(ctx context.Context, in SaveInput, spec Enviro
 	if err != nil {
 		return nil, "", err
 	}
-	if in.State == Active {
-		if err := refuse(problems); err != nil {
-			return nil, "", err
-		}
+	if in, err = in.settle(problems); err != nil {
+		return nil, "", err
 	}
 	change, err := s.save(ctx, k, in, savedVersion{
 		spec: spec, problems: problems, summary: spec.Summary, icon: spec.Icon, category: spec.Category,

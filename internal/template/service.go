@@ -14,6 +14,7 @@ import (
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/fault"
 	"github.com/berthdev/berth/internal/project"
+	"github.com/berthdev/berth/internal/repository"
 	"github.com/berthdev/berth/internal/secret"
 	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template/bundle"
@@ -44,7 +45,7 @@ type Deps struct {
 	Projects *project.Service
 	// Repositories reads the sources of resource templates, and Vendor completes their
 	// code. Without the one nothing is read, without the other code stays as it is.
-	Repositories Repositories
+	Repositories *repository.Service
 	Vendor       Vendor
 	// AllowFileGit lets modules be fetched from repositories of this machine, for
 	// tests.
@@ -77,7 +78,7 @@ type Service struct {
 	keys     *secret.Keyring
 	users    UsersFunc
 
-	repositories Repositories
+	repositories *repository.Service
 	vendor       Vendor
 	allowFileGit bool
 

@@ -10,6 +10,7 @@ import (
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/sharing"
 )
 
 // Kind is the kind of a template.
@@ -48,11 +49,7 @@ func (s *Service) Shares(ctx context.Context, k Kind, projectID, name string) ([
 	if err != nil {
 		return nil, err
 	}
-	shares, err := listShares(ctx, s.db, tables, t.id)
-	if err != nil {
-		return nil, fmt.Errorf("reading shares: %w", err)
-	}
-	return shares, nil
+	return tables.sharesOf(ctx, s.db, t.id)
 }
 
 // template reads a template of a project, or says that there is none.
@@ -88,22 +85,20 @@ func (s *Service) share(ctx context.Context, k kind, projectID, name string, wit
 		if err != nil {
 			return err
 		}
-		before, err := listShares(ctx, tx, k, t.id)
+		before, err := k.sharesOf(ctx, tx, t.id)
 		if err != nil {
-			return fmt.Errorf("reading shares: %w", err)
+			return err
 		}
-		want := slices.Sorted(slices.Values(with))
-		if slices.Equal(before, slices.Compact(want)) {
+		want := slices.Compact(slices.Sorted(slices.Values(with)))
+		if slices.Equal(before, want) {
 			return nil
 		}
-		if err := replaceShares(ctx, tx, k, t.id, with); errors.Is(err, db.ErrReference) {
-			return fault.InvalidField("projects", "names a project that does not exist")
-		} else if err != nil {
-			return fmt.Errorf("sharing %s: %w", k.word, err)
+		if err := sharing.Replace(ctx, tx, k.shared(), t.id, want); err != nil {
+			return err
 		}
 		return s.audit.Record(ctx, tx, audit.Entry{
 			Action: k.auditKind() + ".share", ObjectKind: k.auditKind(), ObjectID: t.id, ObjectName: name, ProjectID: projectID,
-			Before: map[string]any{"projects": before}, After: map[string]any{"projects": list(with)},
+			Before: map[string]any{"projects": list(before)}, After: map[string]any{"projects": list(want)},
 		})
 	})
 }

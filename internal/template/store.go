@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/berthdev/berth/internal/db"
+	"github.com/berthdev/berth/internal/sharing"
 	"github.com/berthdev/berth/internal/template/bundle"
 )
 
@@ -45,8 +46,15 @@ func labelled(m map[string]string) map[string]string {
 // visibleTo is the condition for templates t that a project ($1) owns or that
 // are shared with it.
 func (k kind) visibleTo() string {
-	return `(COALESCE(t.project_id, '') = $1 OR EXISTS (SELECT 1 FROM ` + k.shares + ` s
-		WHERE s.template_id = t.id AND (s.project_id = $1 OR s.project_id IS NULL)))`
+	return k.shared().Visible("t", "$1")
+}
+
+func (k kind) shared() sharing.Table { return sharing.Table{Name: k.shares, Column: "template_id"} }
+
+// sharesOf returns with whom a template is shared: project ids, or Everyone.
+func (k kind) sharesOf(ctx context.Context, q db.Querier, id string) ([]string, error) {
+	all, err := sharing.List(ctx, q, k.shared(), []string{id})
+	return all[id], err
 }
 
 func scanTemplate(s db.Scanner) (templateRow, error) {
@@ -74,37 +82,6 @@ func updateTemplate(ctx context.Context, tx *db.Tx, k kind, t templateRow) error
 	return err
 }
 
-func replaceShares(ctx context.Context, tx *db.Tx, k kind, templateID string, projectIDs []string) error {
-	if _, err := tx.ExecContext(ctx, `DELETE FROM `+k.shares+` WHERE template_id = $1`, templateID); err != nil {
-		return err
-	}
-	seen := map[string]bool{}
-	for _, p := range projectIDs {
-		if seen[p] {
-			continue
-		}
-		seen[p] = true
-		if p == Everyone {
-			p = ""
-		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO `+k.shares+` (template_id, project_id) VALUES ($1, $2)`, templateID, db.NullText(p)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func listShares(ctx context.Context, q db.Querier, k kind, templateID string) ([]string, error) {
-	return db.List(ctx, q, func(s db.Scanner) (string, error) {
-		var p string
-		err := s.Scan(db.ScanText(&p))
-		if p == "" {
-			p = Everyone
-		}
-		return p, err
-	}, `SELECT project_id FROM `+k.shares+` WHERE template_id = $1 ORDER BY COALESCE(project_id, '')`, templateID)
-}
-
 const resourceVersionColumns = `v.id, v.template_id, t.name, t.project_id, v.version, v.state, v.spec_json, v.module_json, v.problems_json,
 	v.created_at, v.updated_at`
 
@@ -129,7 +106,7 @@ func listResourceVersionsByID(ctx context.Context, q db.Querier, ids []ResourceV
 	}
 	var args []any
 	list, err := db.List(ctx, q, scanResourceVersion, `SELECT `+resourceVersionColumns+resourceVersionTables+
-		`WHERE v.id IN (`+placeholders(&args, ids)+`)`, args...)
+		`WHERE v.id IN (`+db.In(&args, ids)+`)`, args...)
 	for _, v := range list {
 		out[v.ID] = v
 	}
@@ -179,7 +156,7 @@ func listVersionKeys(ctx context.Context, q db.Querier, k kind, projectID string
 		err := s.Scan(&v.id, &v.template, db.ScanText(&v.owner), &v.version, &v.state, db.ScanTime(&v.activatedAt))
 		return v, err
 	}, `SELECT v.id, t.name, t.project_id, v.version, v.state, v.activated_at FROM `+k.versions+` v JOIN `+k.templates+` t ON t.id = v.template_id
-		WHERE t.name IN (`+placeholders(&args, names)+`) AND `+k.visibleTo()+` ORDER BY COALESCE(v.activated_at, 0) DESC, v.created_at DESC, v.id DESC`, args...)
+		WHERE t.name IN (`+db.In(&args, names)+`) AND `+k.visibleTo()+` ORDER BY COALESCE(v.activated_at, 0) DESC, v.created_at DESC, v.id DESC`, args...)
 }
 
 const environmentVersionColumns = `v.id, v.template_id, t.name, t.display_name, t.project_id, v.version, v.state, v.spec_json, v.problems_json,
@@ -273,19 +250,6 @@ func setVersionState(ctx context.Context, tx *db.Tx, k kind, id string, state St
 	}
 	_, err := tx.ExecContext(ctx, query, args...)
 	return err
-}
-
-// placeholders appends values to args and returns the text of an IN list.
-func placeholders[T any](args *[]any, values []T) string {
-	var out strings.Builder
-	for i, v := range values {
-		*args = append(*args, v)
-		if i > 0 {
-			out.WriteString(", ")
-		}
-		fmt.Fprintf(&out, "$%d", len(*args))
-	}
-	return out.String()
 }
 
 // list is never null in JSON.

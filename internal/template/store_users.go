@@ -27,7 +27,7 @@ func lockVersions(ctx context.Context, tx *db.Tx, ids []ResourceVersionID) ([]Re
 		return nil, nil
 	}
 	var args []any
-	return db.List(ctx, tx, db.Value[ResourceVersionID], `SELECT id FROM resource_template_versions WHERE id IN (`+placeholders(&args, ids)+`) ORDER BY id`+
+	return db.List(ctx, tx, db.Value[ResourceVersionID], `SELECT id FROM resource_template_versions WHERE id IN (`+db.In(&args, ids)+`) ORDER BY id`+
 		tx.Dialect().ForUpdate(), args...)
 }
 

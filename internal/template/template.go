@@ -285,13 +285,9 @@ type EnvironmentVersion struct {
 }
 
 var (
-	namePattern     = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 	versionPattern  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,62}$`)
 	variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,127}$`)
 )
-
-// NameRule says what a template's or resource's name must look like.
-const NameRule = "use 1 to 63 lower-case letters, digits and dashes, beginning with a letter"
 
 // VersionRule says what a version must look like.
 const VersionRule = "use 1 to 63 letters, digits, dots and dashes, like v1 or 1.2.0"

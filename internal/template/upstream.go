@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/berthdev/berth/internal/sharing"
 	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template/bundle"
 	"github.com/berthdev/berth/internal/template/expr"
@@ -67,7 +68,7 @@ func (c *Compiled) addUpstream(index int, in Surroundings) {
 		}
 	case r.Environment == "":
 		c.problem(bundle.Error, path+".environment", "%q is of the kind environment, so it must name the environment", r.Name)
-	case !namePattern.MatchString(r.Environment):
+	case !sharing.ValidName(r.Environment):
 		c.problem(bundle.Error, path+".environment", "%q is no name of an environment; write the name that it has in the project, like net-1", r.Environment)
 	default:
 		u.Environment = r.Environment

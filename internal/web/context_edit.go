@@ -73,11 +73,15 @@ func (s *server) contextEditor(r *http.Request, sc scope, stored *configcontext.
 		return v, err
 	}
 	v.Danger = &views.Danger{URL: v.Context.URL + "/delete", Name: stored.Name, What: "context", Text: contextLoss(users)}
-	v.Sharing, err = s.sharing(r, sc, shareable{
-		url: v.Context.URL + "/share", what: "context", with: stored.SharedWith,
-		means: "Templates of a project that it is shared with can use what is in it; nobody there can change it or read what is sensitive.",
-	})
+	v.Sharing, err = s.sharing(r, sc, contextShareable(v.Context.URL, *stored))
 	return v, err
+}
+
+func contextShareable(url string, c configcontext.Context) shareable {
+	return shareable{
+		url: url + "/share", what: "context", with: c.SharedWith,
+		means: "Templates of a project that it is shared with can use what is in it; nobody there can change it or read what is sensitive.",
+	}
 }
 
 func contextLoss(users []string) string {

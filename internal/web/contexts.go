@@ -103,13 +103,25 @@ func (s *server) contextPage(w http.ResponseWriter, r *http.Request) error {
 	if i < 0 {
 		return configcontext.ErrNotFound.With("There is no config context %q in this project.", name)
 	}
-	owners, err := s.owners(r, sc, slices.Values([]string{all[i].ProjectID}))
+	v, err := s.contextView(r, sc, all[i])
 	if err != nil {
 		return err
 	}
-	v := views.ContextPage{Page: sc.Page, Context: contextRowOf(all[i], sc), Entries: contextEntries(all[i])}
-	v.Context.Owner = owners[all[i].ProjectID]
 	return render(w, r, http.StatusOK, ContextPage(v))
+}
+
+// contextView is the page of a context for those who cannot change it. Who may share what the project owns can do so there.
+func (s *server) contextView(r *http.Request, sc scope, c configcontext.Context) (views.ContextPage, error) {
+	v := views.ContextPage{Page: sc.Page, Context: contextRowOf(c, sc), Entries: contextEntries(c)}
+	owners, err := s.owners(r, sc, slices.Values([]string{c.ProjectID}))
+	if err != nil {
+		return v, err
+	}
+	v.Context.Owner = owners[c.ProjectID]
+	if c.ProjectID == sc.id {
+		v.Sharing, err = s.sharing(r, sc, contextShareable(v.Context.URL, c))
+	}
+	return v, err
 }
 
 // contextEntries is what a context holds; the service leaves sensitive values out.
@@ -189,6 +201,14 @@ func (s *server) shareContext(w http.ResponseWriter, r *http.Request) error {
 	stored, err := s.Contexts.Get(r.Context(), sc.id, name)
 	if err != nil {
 		return err
+	}
+	if !sc.can(authz.ContextWrite) {
+		v, err := s.contextView(r, sc, stored)
+		if err != nil {
+			return err
+		}
+		choice.keep(v.Sharing)
+		return render(w, r, http.StatusUnprocessableEntity, ContextPage(v))
 	}
 	v, err := s.contextEditor(r, sc, &stored)
 	if err != nil {

@@ -179,6 +179,25 @@ func TestSharing(t *testing.T) {
 	require.Contains(t, v.text("main"), "The admins of demo may now share")
 	_, checked := one(t, v.doc, "input", "The admins of this project, too").Attr("checked")
 	require.True(t, checked)
+
+	// Such an admin can look at what the project owns and share it, but not change it.
+	v.get("/p/demo/static-resources/new")
+	v.submit("Create static resource", url.Values{"name": {"network"}, "variables.0.name": {"id"}, "variables.0.value": {"vpc-1"}})
+	_, err = admin.CreateUser(t.Context(), api.CreateUser{Email: "lead@example.com", Password: apptest.Password})
+	require.NoError(t, err)
+	for _, project := range []string{"demo", "payments"} {
+		require.NoError(t, admin.Grant(t.Context(), project, api.Grant{User: "lead@example.com", Role: "project_admin"}))
+	}
+	v = signedIn(t, s, "lead@example.com")
+	for name, path := range map[string]string{"aws": contextsPath + "/aws", "network": "/p/demo/static-resources/network"} {
+		v.get(path)
+		require.Zero(t, v.doc.Find(`main button:contains("Save"):not(:contains("Save sharing"))`).Length())
+		v.submit("Save sharing", url.Values{"mode": {"some"}, "project": {}})
+		require.Equal(t, http.StatusUnprocessableEntity, v.status)
+		require.Contains(t, v.text("#sharing"), "Choose at least one project")
+		v.submit("Save sharing", url.Values{"mode": {"all"}})
+		require.Contains(t, v.text("main"), name+" is now shared with all projects")
+	}
 }
 
 func TestStaticResources(t *testing.T) {

@@ -59,6 +59,6 @@ func seen(form url.Values) time.Time {
 func nameField(value, help string) views.Field {
 	return views.Field{
 		Label: "Name", Name: "name", Value: value, Required: true, MaxLength: 63, Autofocus: true, Mono: true,
-		Pattern: "[a-z][a-z0-9\\-]*", PatternHelp: "Name must start with a lower-case letter and have only lower-case letters, digits and hyphens.", Help: help,
+		Pattern: "[a-z0-9][a-z0-9\\-]*", PatternHelp: "Name must start with a lower-case letter or a digit and have only lower-case letters, digits and hyphens.", Help: help,
 	}
 }

@@ -49,11 +49,15 @@ func (s *server) staticEditor(r *http.Request, sc scope, stored *staticresource.
 		Text: "This deletes the values in it; what they name stays as it is. A template that uses it cannot be deployed until there is a static resource of this name again.",
 	}
 	var err error
-	v.Sharing, err = s.sharing(r, sc, shareable{
-		url: v.Static.URL + "/share", what: "static resource", with: stored.SharedWith,
-		means: "Templates of a project that it is shared with can use the values in it; nobody there can change them or read what is sensitive.",
-	})
+	v.Sharing, err = s.sharing(r, sc, staticShareable(v.Static.URL, *stored))
 	return v, err
+}
+
+func staticShareable(url string, st staticresource.Static) shareable {
+	return shareable{
+		url: url + "/share", what: "static resource", with: st.SharedWith,
+		means: "Templates of a project that it is shared with can use the values in it; nobody there can change them or read what is sensitive.",
+	}
 }
 
 // markStoredStatic says of each value that is not shown that there is one.

@@ -81,16 +81,28 @@ func (s *server) staticPage(w http.ResponseWriter, r *http.Request) error {
 	if i < 0 {
 		return staticresource.ErrNotFound.With("There is no static resource %q in this project.", name)
 	}
-	owners, err := s.owners(r, sc, slices.Values([]string{all[i].ProjectID}))
+	v, err := s.staticView(r, sc, all[i])
 	if err != nil {
 		return err
 	}
-	v := views.StaticPage{Page: sc.Page, Static: staticRowOf(all[i], sc)}
-	v.Static.Owner = owners[all[i].ProjectID]
-	for _, e := range all[i].Variables {
+	return render(w, r, http.StatusOK, StaticPage(v))
+}
+
+// staticView is the page of a static resource for those who cannot change it. Who may share what the project owns can do so there.
+func (s *server) staticView(r *http.Request, sc scope, st staticresource.Static) (views.StaticPage, error) {
+	v := views.StaticPage{Page: sc.Page, Static: staticRowOf(st, sc)}
+	for _, e := range st.Variables {
 		v.Entries = append(v.Entries, views.StaticEntry{Name: e.Name, Type: typeLabel(cmp.Or(e.ValueType, staticresource.Text)), Value: e.Value, Description: e.Description, Sensitive: e.Sensitive})
 	}
-	return render(w, r, http.StatusOK, StaticPage(v))
+	owners, err := s.owners(r, sc, slices.Values([]string{st.ProjectID}))
+	if err != nil {
+		return v, err
+	}
+	v.Static.Owner = owners[st.ProjectID]
+	if st.ProjectID == sc.id {
+		v.Sharing, err = s.sharing(r, sc, staticShareable(v.Static.URL, st))
+	}
+	return v, err
 }
 
 // ownStatic is a static resource of the project, for somebody who may change it.
@@ -153,6 +165,14 @@ func (s *server) shareStatic(w http.ResponseWriter, r *http.Request) error {
 	stored, err := s.Statics.Get(r.Context(), sc.id, name)
 	if err != nil {
 		return err
+	}
+	if !sc.can(authz.ContextWrite) {
+		v, err := s.staticView(r, sc, stored)
+		if err != nil {
+			return err
+		}
+		choice.keep(v.Sharing)
+		return render(w, r, http.StatusUnprocessableEntity, StaticPage(v))
 	}
 	v, err := s.staticEditor(r, sc, &stored)
 	if err != nil {

@@ -234,9 +234,6 @@ func (d *document) inlineContext(o *object, name string, index int, metadata, sp
 func derivedName(parts ...string) string {
 	whole := strings.Join(parts, "-")
 	s := strings.Trim(notInName.ReplaceAllString(strings.ToLower(whole), "-"), "-")
-	if s == "" || s[0] >= '0' && s[0] <= '9' {
-		s = digitPrefix + s
-	}
 	if len(s) <= maxName {
 		return s
 	}

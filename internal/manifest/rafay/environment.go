@@ -4,6 +4,9 @@ package rafay
 func (d *document) environment(root *object) []map[string]any {
 	metadata := d.metadata(root)
 	in := root.object("spec")
+	if name, _ := metadata["name"].(string); name != "" && name[0] >= '0' && name[0] <= '9' {
+		d.fail("metadata.name", "%q is no name of an environment in Berth, since those begin with a letter; call it for example %q", name, slug("env-"+name))
+	}
 	out := map[string]any{}
 	template := in.object("template")
 	name := template.text("name")

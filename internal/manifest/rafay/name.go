@@ -7,7 +7,7 @@ import (
 )
 
 var (
-	namePattern    = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
+	namePattern    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 	versionPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,62}$`)
 	notInName      = regexp.MustCompile(`[^a-z0-9]+`)
 	notInVersion   = regexp.MustCompile(`[^A-Za-z0-9._+-]+`)
@@ -15,37 +15,26 @@ var (
 
 // What names and versions look like in Berth.
 const (
-	nameRule    = "use 1 to 63 lower-case letters, digits and dashes, beginning with a letter"
+	nameRule    = "use 1 to 63 lower-case letters, digits and dashes, beginning with a letter or a digit"
 	versionRule = "use 1 to 63 letters, digits, dots and dashes, like v1 or 1.2.0"
 )
 
-// digitPrefix goes before names that begin with a digit, as those of Rafay's
-// reference templates do. Every name gets it in the same way, so documents that
-// refer to each other still do, even when they are loaded one by one.
-const digitPrefix = "r-"
-
 const maxName = 63
 
-// berthName is the name that Berth knows something by. Names that could only be
-// bent into another one are an error: two could become the same.
-func berthName(name string) (string, error) {
+// checkName refuses what is no name in Berth. Nothing is bent into one: two could
+// become the same.
+func checkName(name string) error {
 	if namePattern.MatchString(name) {
-		return name, nil
+		return nil
 	}
-	if prefixed := digitPrefix + name; name != "" && name[0] >= '0' && name[0] <= '9' && namePattern.MatchString(prefixed) {
-		return prefixed, nil
-	}
-	return "", fmt.Errorf("%q is no name in Berth: %s, for example %q", name, nameRule, slug(name))
+	return fmt.Errorf("%q is no name in Berth: %s, for example %q", name, nameRule, slug(name))
 }
 
 // slug bends a text into a name.
 func slug(text string) string {
 	s := strings.Trim(notInName.ReplaceAllString(strings.ToLower(text), "-"), "-")
-	switch {
-	case s == "":
+	if s == "" {
 		s = "unnamed"
-	case s[0] >= '0' && s[0] <= '9':
-		s = digitPrefix + s
 	}
 	if len(s) > maxName {
 		s = strings.TrimRight(s[:maxName], "-")
@@ -58,19 +47,10 @@ func (d *document) reference(name, field string) string {
 	if name == "" {
 		return ""
 	}
-	b, err := berthName(name)
-	if err != nil {
+	if err := checkName(name); err != nil {
 		d.notice(Warning, field, "%v; the name is kept, and Berth will not find it", err)
-		return name
 	}
-	if b != name && !d.renamed[name] {
-		if d.renamed == nil {
-			d.renamed = map[string]bool{}
-		}
-		d.renamed[name] = true
-		d.notice(Info, field, "%q is called %q in Berth, where names begin with a letter", name, b)
-	}
-	return b
+	return name
 }
 
 // ownName is the name of the document itself.
@@ -79,11 +59,11 @@ func (d *document) ownName(name, field string) string {
 		d.fail(field, "is required")
 		return ""
 	}
-	if _, err := berthName(name); err != nil {
+	if err := checkName(name); err != nil {
 		d.fail(field, "%v; use the new name in all documents that refer to it", err)
 		return ""
 	}
-	return d.reference(name, field)
+	return name
 }
 
 // version reads the version of a template and the state it is in.

@@ -114,7 +114,7 @@ func checkRules(t testing.TB, out []map[string]any, notices []rafay.Notice) {
 		require.NotEmpty(t, o["kind"])
 		metadata, ok := o["metadata"].(map[string]any)
 		require.True(t, ok)
-		require.Regexp(t, `^[a-z][a-z0-9-]{0,62}$`, metadata["name"])
+		require.Regexp(t, `^[a-z0-9][a-z0-9-]{0,62}$`, metadata["name"])
 		require.Contains(t, o, "spec")
 	}
 	for _, n := range notices {

@@ -14,7 +14,6 @@ type document struct {
 	kind, name string
 	notices    []Notice
 	root       *object
-	renamed    map[string]bool
 	failed     bool
 }
 

@@ -57,7 +57,7 @@ func TestExpressions(t *testing.T) {
 		`$(environment.owner)$`:                                             {`$(environment.owner)$`, "environment.owner"},
 		`$(resource."vpc".output.id.value)$`:                                {`$(resource["vpc"].output.id)$`, ""},
 		`$(resource.\"vpc\".output.id.value)$`:                              {`$(resource["vpc"].output.id)$`, ""},
-		`$(resource."101-vpc".output.id.value)$`:                            {`$(resource["r-101-vpc"].output.id)$`, "r-101-vpc"},
+		`$(resource."101-vpc".output.id.value)$`:                            {`$(resource["101-vpc"].output.id)$`, ""},
 		`$(resource.vpc.output."my-id".value)$`:                             {`$(resource["vpc"].output["my-id"])$`, "more than a reference"},
 		`#{resource["vpc"].output.ids.value[0]}#`:                           {`$(resource["vpc"].output.ids[0])$`, ""},
 		`#{ resource['vpc'].output.map.value["k"].x }#`:                     {`$(resource["vpc"].output.map["k"].x)$`, ""},
@@ -367,7 +367,7 @@ func TestInlineContextsOfVersionsAreKeptApart(t *testing.T) {
 		require.Len(t, out, 2)
 		require.Equal(t, "ConfigContext", out[0]["kind"])
 		name := dig(t, out[0], "metadata", "name")
-		require.Regexp(t, `^[a-z][a-z0-9-]{0,62}$`, name)
+		require.Regexp(t, `^[a-z0-9][a-z0-9-]{0,62}$`, name)
 		require.Equal(t, name, dig(t, out[1], "spec", "contexts", 0, "name"))
 		names[name] = true
 	}
@@ -404,7 +404,7 @@ func FuzzTranslate(f *testing.F) {
 		for _, o := range out {
 			_, err := json.Marshal(o)
 			require.NoError(t, err)
-			require.Regexp(t, `^[a-z][a-z0-9-]{0,62}$`, dig(t, o, "metadata", "name"))
+			require.Regexp(t, `^[a-z0-9][a-z0-9-]{0,62}$`, dig(t, o, "metadata", "name"))
 		}
 		for _, n := range notices {
 			if n.Severity == rafay.Error {

@@ -86,7 +86,9 @@ func TestInspect(t *testing.T) {
 	require.Equal(t, "string", old.Type.Kind)
 	require.Equal(t, []bundle.Output{{Name: "url", Description: "Address.", Sensitive: true}}, m.Outputs)
 	require.Equal(t, []bundle.Provider{{Name: "aws", Source: "hashicorp/aws", Version: ">= 4.9, < 7"}, {Name: "time", Version: "~> 0.9"}}, m.Providers)
-	require.Equal(t, []string{">= 1.4"}, m.RequiredCore)
+	require.Len(t, m.RequiredTool, 1)
+	require.Equal(t, ">= 1.4", m.RequiredTool[0].Constraint)
+	require.NotZero(t, m.RequiredTool[0].Pos.Line)
 	require.Equal(t, "s3", m.Backend)
 	require.Equal(t, []string{"aws_vpc"}, m.ResourceTypes)
 }

@@ -274,7 +274,7 @@ func (in *inspector) settings(b *hcl.Block) {
 	content, _, diags := b.Body.PartialContent(settingsSchema)
 	in.diagnose(diags)
 	if v, ok := in.stringAttr(content, "required_version"); ok {
-		in.module.RequiredCore = append(in.module.RequiredCore, v)
+		in.module.RequiredTool = append(in.module.RequiredTool, Required{Constraint: v, Pos: position(content.Attributes["required_version"].Range)})
 	}
 	for _, inner := range content.Blocks {
 		switch inner.Type {

@@ -40,7 +40,7 @@ type Module struct {
 	Variables     []Variable   `json:"variables"`
 	Outputs       []Output     `json:"outputs"`
 	Providers     []Provider   `json:"providers,omitempty"`
-	RequiredCore  []string     `json:"requiredCore,omitempty"`
+	RequiredTool  []Required   `json:"requiredTool,omitempty"`
 	Calls         []ModuleCall `json:"calls,omitempty"`
 	ResourceTypes []string     `json:"resourceTypes,omitempty"`
 	Backend       string       `json:"backend,omitempty"`
@@ -79,6 +79,12 @@ type Provider struct {
 	Name    string `json:"name"`
 	Source  string `json:"source,omitempty"`
 	Version string `json:"version,omitempty"`
+}
+
+// Required is what a required_version says of the tool that runs the code.
+type Required struct {
+	Constraint string `json:"constraint"`
+	Pos        Pos    `json:"pos"`
 }
 
 // ModuleCall is one module block.

@@ -43,6 +43,8 @@ type Walk struct {
 	Calls []Call
 	// Problems are those of called modules, and of the calls.
 	Problems []Problem
+	// RequiredTool is what the modules of the source say of the tool, with places below the root module.
+	RequiredTool []Required
 
 	dirs    map[string]bool // local modules, the root's among them
 	modules []*Module
@@ -87,6 +89,7 @@ const mostCalls = 2000
 func walkModules(fsys fs.FS, dir string, vendored map[string]string) Walk {
 	root := Inspect(fsys, dir)
 	w := Walk{Root: root, dirs: map[string]bool{dir: true}, modules: []*Module{root}}
+	w.RequiredTool = append(w.RequiredTool, root.RequiredTool...)
 	inspected := map[string]*Module{dir: root}
 	queue := []moduleVisit{{dir: dir, module: root}}
 	for len(queue) > 0 && len(w.Calls) < mostCalls {
@@ -110,6 +113,7 @@ func walkModules(fsys fs.FS, dir string, vendored map[string]string) Walk {
 				inspected[c.Dir] = m
 				w.modules = append(w.modules, m)
 				w.report(dir, c, m)
+				w.require(dir, c, m)
 			} else if vendored == nil {
 				continue
 			}
@@ -160,6 +164,16 @@ func (w *Walk) report(root string, c Call, m *Module) {
 		}
 		p.Message = fmt.Sprintf("in module %q: %s", c.Name, p.Message)
 		w.Problems = append(w.Problems, p)
+	}
+}
+
+// require notes what a called module says of the tool.
+func (w *Walk) require(root string, c Call, m *Module) {
+	for _, r := range m.RequiredTool {
+		if !c.Vendored {
+			r.Pos.File = path.Join(relative(root, c.Dir), r.Pos.File)
+			w.RequiredTool = append(w.RequiredTool, r)
+		}
 	}
 }
 

@@ -97,16 +97,51 @@ func checkConstraint(constraint string, b tofu.Binary) *bundle.Problem {
 	if strings.TrimSpace(constraint) == "" {
 		return nil
 	}
-	want, err := version.NewConstraint(constraint)
+	met, err := meets(b, constraint)
 	if err != nil {
 		return &bundle.Problem{Severity: bundle.Error, Path: constraintPath, Message: fmt.Sprintf(
 			"the version constraint %q cannot be read; write it as in \">= 1.6, < 2\"", constraint)}
 	}
-	have, err := version.NewVersion(b.Version)
-	if err == nil && want.Check(have) {
+	if met {
 		return nil
 	}
 	return &bundle.Problem{Severity: bundle.Error, Path: constraintPath, Message: fmt.Sprintf(
 		"the template asks for %s %s, but this server has %s; change the constraint, or install a version that meets it on the server",
 		b.Kind.Product(), constraint, b.Version)}
+}
+
+// meets reports whether the tool's version fulfils a constraint; an error says that the constraint cannot be read.
+func meets(b tofu.Binary, constraint string) (bool, error) {
+	want, err := version.NewConstraint(constraint)
+	if err != nil {
+		return false, err
+	}
+	have, err := version.NewVersion(b.Version)
+	return err == nil && want.Check(have), nil
+}
+
+// checkRequired compares the tool's version with what the modules of the source demand in required_version. OpenTofu
+// takes what stands in a .tf file as said of Terraform and passes over it, so there it is worth a word and no more.
+func checkRequired(walk bundle.Walk, b tofu.Binary) []bundle.Problem {
+	var problems []bundle.Problem
+	for _, r := range walk.RequiredTool {
+		p := bundle.Problem{Severity: bundle.Error, File: r.Pos.File, Line: r.Pos.Line}
+		ignored := b.Kind == tofu.KindTofu && !strings.HasSuffix(strings.TrimSuffix(p.File, ".json"), ".tofu")
+		met, err := meets(b, r.Constraint)
+		switch {
+		case err != nil:
+			p.Message = fmt.Sprintf("required_version %q cannot be read; write it as in \">= 1.6, < 2\"", r.Constraint)
+		case met:
+			continue
+		case ignored:
+			p.Severity = bundle.Warning
+			p.Message = fmt.Sprintf("required_version asks for %s, and this server has %s %s; it takes that for a version of Terraform and runs the code nevertheless. "+
+				"Put it into a .tofu file if it is meant for OpenTofu", r.Constraint, b.Kind.Product(), b.Version)
+		default:
+			p.Message = fmt.Sprintf("required_version asks for %s, but this server has %s %s; change it, or install a version that meets it on the server",
+				r.Constraint, b.Kind.Product(), b.Version)
+		}
+		problems = append(problems, p)
+	}
+	return problems
 }

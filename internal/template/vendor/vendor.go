@@ -121,6 +121,9 @@ func (v *Vendor) Vendor(ctx context.Context, req Request) (_ *Result, err error)
 		res.Problems = append(res.Problems, *problem)
 		return res, nil
 	}
+	if res.Problems = checkRequired(walk, t.binary); res.Failed() {
+		return res, nil
+	}
 	done, problems, err := w.complete(ctx, t, walk)
 	if err != nil {
 		return nil, fmt.Errorf("vendoring modules: %w", err)
@@ -128,7 +131,7 @@ func (v *Vendor) Vendor(ctx context.Context, req Request) (_ *Result, err error)
 	if done != nil {
 		res.Bundle = done
 	}
-	res.Problems = w.clean(problems)
+	res.Problems = append(res.Problems, w.clean(problems)...)
 	return res, nil
 }
 

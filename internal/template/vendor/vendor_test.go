@@ -2,6 +2,7 @@ package vendor_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -126,6 +127,35 @@ func TestConstraint(t *testing.T) {
 	require.Equal(t, "spec.provider.version", p[0].Path)
 	p = run(t, v, vendor.Request{Bundle: b, Constraint: "newest"}).Problems
 	require.Contains(t, p[0].Message, `"newest" cannot be read`)
+}
+
+func TestRequiredVersion(t *testing.T) {
+	t.Parallel()
+	v := fake(t)
+	code := func(constraint string) string {
+		return "# what runs it\nterraform {\n  required_version = \"" + constraint + "\"\n}\n"
+	}
+	problems := func(files map[string]string) []bundle.Problem {
+		return run(t, v, vendor.Request{Bundle: pack(t, "root", files)}).Problems
+	}
+	require.Empty(t, problems(map[string]string{"root/main.tf": code(">= 1.5, < 2")}))
+	// OpenTofu passes over what a .tf file says, and so does Berth, but for a word.
+	p := problems(map[string]string{"root/main.tf": code("> 7")})
+	require.Len(t, p, 1)
+	require.Equal(t, bundle.Warning, p[0].Severity)
+	require.Equal(t, "main.tf:3", fmt.Sprintf("%s:%d", p[0].File, p[0].Line))
+	require.Contains(t, p[0].Message, "required_version asks for > 7, and this server has OpenTofu 1.12.6")
+	p = problems(map[string]string{"root/main.tofu": code("> 7")})
+	require.Len(t, p, 1)
+	require.Equal(t, bundle.Error, p[0].Severity)
+	require.Contains(t, p[0].Message, "asks for > 7, but this server has OpenTofu 1.12.6")
+	p = problems(map[string]string{"root/main.tf": "module \"a\" {\n  source = \"../a\"\n}\n", "a/v.tofu": code("~> 2.0")})
+	require.Len(t, p, 1)
+	require.Equal(t, "a/v.tofu:3", fmt.Sprintf("%s:%d", p[0].File, p[0].Line))
+	p = problems(map[string]string{"root/main.tf": code("newest")})
+	require.Len(t, p, 1)
+	require.Equal(t, bundle.Error, p[0].Severity)
+	require.Contains(t, p[0].Message, `required_version "newest" cannot be read`)
 }
 
 func TestWhatTheToolSays(t *testing.T) {

@@ -28,6 +28,7 @@ type ContextPage struct {
 	Page
 	Context ContextRow
 	Entries []ContextEntry
+	Sharing *Sharing // nil unless it is the project's own
 }
 
 // ContextEntry is one item of a config context.

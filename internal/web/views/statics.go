@@ -24,6 +24,7 @@ type StaticPage struct {
 	Page
 	Static  StaticRow
 	Entries []StaticEntry
+	Sharing *Sharing // nil unless it is the project's own
 }
 
 // StaticEntry is one known value.
