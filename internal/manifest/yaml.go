@@ -207,7 +207,8 @@ func (c *converter) alias(v *ast.AliasNode, n *node) (*node, bool) {
 	}
 	target := c.anchors[name]
 	if target == nil {
-		c.at(n, "there is no anchor %q above", name)
+		// It is not named: a password may begin with *, and its author forgot the quotes.
+		c.at(n, "there is no anchor of this name above; put a text that begins with * into quotes")
 		return n, true
 	}
 	copied := *target
@@ -229,7 +230,8 @@ func (c *converter) tag(v *ast.TagNode, n *node, depth int) (*node, bool) {
 		}
 	case "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq":
 	default:
-		c.at(n, "the tag %s has no meaning here; remove it", name)
+		// It is not named: a password may begin with !, and its author forgot the quotes.
+		c.at(n, "this tag has no meaning here; remove it, or put a text that begins with ! into quotes")
 	}
 	return value, true
 }
