@@ -195,7 +195,7 @@ func TestCompareResource(t *testing.T) {
 		}, func(s *template.ResourceSpec) {
 			s.Provider.Version = ">= 1.6"
 			s.Contexts = []template.ContextRef{{Name: "aws"}}
-			s.Variables = []template.Variable{{Name: "size", Options: template.Options{Required: true}}}
+			s.Variables = []template.Variable{{Name: "size", Options: template.Options{Immutable: true}}}
 		})
 		_, err := f.ResourceTemplate(f.system, demo, "app")
 		require.NoError(t, err)
