@@ -52,10 +52,11 @@ type ResetPassword struct {
 
 // Project is the boundary for members and environments.
 type Project struct {
-	ID          string    `json:"id" doc:"Identifier; it never changes."`
-	Name        string    `json:"name" doc:"Name, as paths use it."`
-	Description string    `json:"description,omitempty" doc:"What it is for."`
-	CreatedAt   time.Time `json:"created_at" doc:"When it was made."`
+	ID               string    `json:"id" doc:"Identifier; it never changes."`
+	Name             string    `json:"name" doc:"Name, as paths use it."`
+	Description      string    `json:"description,omitempty" doc:"What it is for."`
+	SharingDelegated bool      `json:"sharing_delegated,omitempty" doc:"Its admins may share what it owns."`
+	CreatedAt        time.Time `json:"created_at" doc:"When it was made."`
 }
 
 // CreateProject asks for a new project.

@@ -51,7 +51,10 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any, heade
 // send returns a response that is a success.
 func (c *Client) send(ctx context.Context, method, path string, in any, header ...string) (*http.Response, error) {
 	var body io.Reader
-	if in != nil {
+	contentType := "application/json"
+	if r, ok := in.(raw); ok {
+		body, contentType = r.Reader, "application/octet-stream"
+	} else if in != nil {
 		text, err := json.Marshal(in)
 		if err != nil {
 			return nil, fmt.Errorf("writing the request: %w", err)
@@ -63,7 +66,7 @@ func (c *Client) send(ctx context.Context, method, path string, in any, header .
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	if in != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", contentType)
 	}
 	if c.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Token)

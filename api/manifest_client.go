@@ -9,9 +9,12 @@ import (
 )
 
 // Apply makes objects what documents say. Files that cannot be read are an error that names every place; what cannot be
-// applied is in the results.
+// applied is in the results. Without a project, documents that name none describe the organisation's own objects.
 func (c *Client) Apply(ctx context.Context, project string, in Apply) (Applied, error) {
 	var out Applied
+	if project == "" {
+		return out, c.do(ctx, http.MethodPost, "/apply", in, &out)
+	}
 	return out, c.do(ctx, http.MethodPost, path("projects", project, "apply"), in, &out)
 }
 

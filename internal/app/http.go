@@ -47,6 +47,7 @@ func (a *App) newTransports(ctx context.Context) error {
 	httpapi.Register(mux, httpapi.Deps{
 		Audit: a.audit, Identity: a.identity, Projects: a.projects, Templates: a.templates, Contexts: a.contexts,
 		Environments: a.environments, Manifests: a.manifests, Runs: a.runs, Events: a.events, Logger: a.cfg.Logger,
+		Statics: a.statics, Repositories: a.repositories,
 	})
 	err = web.Register(mux, web.Deps{
 		Audit: a.audit, Identity: a.identity, Projects: a.projects, Templates: a.templates, Contexts: a.contexts,

@@ -20,7 +20,9 @@ import (
 	"github.com/berthdev/berth/internal/identity"
 	"github.com/berthdev/berth/internal/manifest"
 	"github.com/berthdev/berth/internal/project"
+	"github.com/berthdev/berth/internal/repository"
 	"github.com/berthdev/berth/internal/run"
+	"github.com/berthdev/berth/internal/staticresource"
 	"github.com/berthdev/berth/internal/template"
 )
 
@@ -31,6 +33,8 @@ type Deps struct {
 	Projects     *project.Service
 	Templates    *template.Service
 	Contexts     *configcontext.Service
+	Statics      *staticresource.Service
+	Repositories *repository.Service
 	Environments *environment.Service
 	Manifests    *manifest.Service
 	Runs         *run.Service

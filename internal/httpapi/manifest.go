@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/berthdev/berth/api"
+	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/fault"
 	"github.com/berthdev/berth/internal/manifest"
 	"github.com/berthdev/berth/internal/template"
@@ -26,14 +27,27 @@ type applyInput struct {
 	Body    api.Apply
 }
 
-// apply reads all files before it applies the first document.
 func (s *server) apply(ctx context.Context, in *applyInput) (api.Applied, error) {
-	out := api.Applied{Results: []api.ApplyResult{}, Notices: []api.DocumentNotice{}}
 	id, err := s.projectID(ctx, in.Project)
 	if err != nil {
-		return out, err
+		return api.Applied{}, err
 	}
-	docs, notices, err := parseFiles(in.Body.Documents)
+	return s.applyIn(ctx, id, in.Body)
+}
+
+type applyAnywhereInput struct{ Body api.Apply }
+
+func (s *server) applyAnywhere(ctx context.Context, in *applyAnywhereInput) (api.Applied, error) {
+	return s.applyIn(ctx, "", in.Body)
+}
+
+// applyIn reads all files before it applies the first document.
+func (s *server) applyIn(ctx context.Context, projectID string, in api.Apply) (api.Applied, error) {
+	out := api.Applied{Results: []api.ApplyResult{}, Notices: []api.DocumentNotice{}}
+	if authz.From(ctx).Kind == authz.Anonymous {
+		return out, authz.ErrUnauthenticated // whose files are not read at all
+	}
+	docs, notices, err := parseFiles(in.Documents)
 	if err != nil {
 		return out, err
 	}
@@ -42,8 +56,8 @@ func (s *server) apply(ctx context.Context, in *applyInput) (api.Applied, error)
 			Severity: string(n.Severity), File: n.File, Line: n.Line, Kind: n.Kind, Name: n.Name, Field: n.Field, Message: n.Message,
 		})
 	}
-	results, err := s.Manifests.Apply(ctx, id, docs, manifest.Options{DryRun: in.Body.DryRun, Folder: func(file, folder string) (manifest.Folder, bool) {
-		digest, ok := in.Body.Folders[file+"#"+folder]
+	results, err := s.Manifests.Apply(ctx, projectID, docs, manifest.Options{DryRun: in.DryRun, Folder: func(file, folder string) (manifest.Folder, bool) {
+		digest, ok := in.Folders[file+"#"+folder]
 		digest, path, _ := strings.Cut(digest, "/")
 		return manifest.Folder{Upload: digest, Path: path}, ok
 	}})

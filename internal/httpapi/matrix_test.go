@@ -26,6 +26,7 @@ var public = map[string]string{
 	"DELETE /sessions/current": "it ends the caller's own session",
 	"GET /me":                  "it shows the caller to themselves",
 	"GET /schemas/{kind}":      "it describes the format of documents, and editors do not sign in",
+	"POST /apply":              "each document is decided by itself, in the project it names",
 	"GET /projects":            "it shows only the projects that the caller has a role in",
 }
 
@@ -37,25 +38,44 @@ const withoutRole = "no_role"
 // requests maps each route to a request that finds what it names and does nothing, so that the same may be asked as
 // every role: what is asked of the environment "busy", which has a run, or of names that are taken, is a conflict.
 var requests = map[string]struct{ path, body string }{
-	"POST /sessions":                      {"/sessions", `{"email":"admin@example.com","password":"only-for-tests"}`},
-	"DELETE /sessions/current":            {"/sessions/current", ""},
-	"GET /me":                             {"/me", ""},
-	"POST /users":                         {"/users", `{"email":"admin@example.com","password":"long enough for this"}`},
-	"PUT /users/{email}/password":         {"/users/somebody@example.com/password", `{"password":"long enough for this"}`},
-	"GET /projects":                       {"/projects", ""},
-	"POST /projects":                      {"/projects", `{"name":"demo"}`},
-	"POST /grants":                        {"/grants", `{"user":"admin@example.com","role":"organisation_admin"}`},
-	"POST /projects/{}/grants":            {"/projects/demo/grants", `{"user":"somebody@example.com","role":"read_only"}`},
-	"GET /projects/{}/audit":              {"/projects/demo/audit", ""},
-	"GET /projects/{}/templates":          {"/projects/demo/templates", ""},
-	"POST /projects/{}/apply":             {"/projects/demo/apply", `{"documents":[]}`},
-	"GET /projects/{}/manifests/{}":       {"/projects/demo/manifests/environments", ""},
-	"GET /projects/{}/manifests/{}/{}":    {"/projects/demo/manifests/Environment/kept", ""},
-	"DELETE /projects/{}/manifests/{}/{}": {"/projects/demo/manifests/environment/busy", ""},
-	"GET /schemas/{kind}":                 {"/schemas/EnvironmentTemplate", ""},
-	"GET /projects/{}/contexts":           {"/projects/demo/contexts", ""},
-	"PUT /projects/{}/contexts/{}":        {"/projects/demo/contexts/mine", `{"name":"mine"}`},
-	"GET /projects/{}/environments":       {"/projects/demo/environments", ""},
+	"POST /sessions":                         {"/sessions", `{"email":"admin@example.com","password":"only-for-tests"}`},
+	"DELETE /sessions/current":               {"/sessions/current", ""},
+	"GET /me":                                {"/me", ""},
+	"POST /users":                            {"/users", `{"email":"admin@example.com","password":"long enough for this"}`},
+	"PUT /users/{email}/password":            {"/users/somebody@example.com/password", `{"password":"long enough for this"}`},
+	"GET /projects":                          {"/projects", ""},
+	"POST /projects":                         {"/projects", `{"name":"demo"}`},
+	"POST /grants":                           {"/grants", `{"user":"admin@example.com","role":"organisation_admin"}`},
+	"POST /projects/{}/grants":               {"/projects/demo/grants", `{"user":"somebody@example.com","role":"read_only"}`},
+	"GET /projects/{}/audit":                 {"/projects/demo/audit", ""},
+	"GET /projects/{}/templates":             {"/projects/demo/templates", ""},
+	"POST /projects/{}/apply":                {"/projects/demo/apply", `{"documents":[]}`},
+	"GET /projects/{}/manifests/{}":          {"/projects/demo/manifests/environments", ""},
+	"GET /projects/{}/manifests/{}/{}":       {"/projects/demo/manifests/Environment/kept", ""},
+	"DELETE /projects/{}/manifests/{}/{}":    {"/projects/demo/manifests/environment/busy", ""},
+	"POST /apply":                            {"/apply", `{"documents":[]}`},
+	"GET /users":                             {"/users", ""},
+	"PUT /projects/{}/sharing-delegation":    {"/projects/demo/sharing-delegation", `{"delegated":false}`},
+	"GET /projects/{}/members":               {"/projects/demo/members", ""},
+	"GET /projects/{}/contexts/{}":           {"/projects/demo/contexts/own", ""},
+	"DELETE /projects/{}/contexts/{}":        {"/projects/demo/contexts/gone", ""},
+	"POST /projects/{}/sources":              {"/projects/demo/sources", moduleArchive},
+	"GET /projects/{}/sources/{}":            {"/projects/demo/sources/" + moduleDigest, ""},
+	"POST /projects/{}/sources/read":         {"/projects/demo/sources/read", `{"source":{"upload":"` + moduleDigest + `"}}`},
+	"POST /projects/{}/repositories/{}/test": {"/projects/demo/repositories/nowhere/test", ""},
+	"POST /projects/{}/resource-templates/{}/versions/{}/state":    {"/projects/demo/resource-templates/own/versions/v1/state", `{"state":"active"}`},
+	"GET /projects/{}/resource-templates/{}/versions/{}/source":    {"/projects/demo/resource-templates/own/versions/v1/source", ""},
+	"GET /projects/{}/resource-templates/{}/compare":               {"/projects/demo/resource-templates/own/compare?from=v1&to=v1", ""},
+	"GET /projects/{}/resource-templates/{}/users":                 {"/projects/demo/resource-templates/own/users", ""},
+	"POST /projects/{}/environment-templates/{}/versions/{}/state": {"/projects/demo/environment-templates/own/versions/v1/state", `{"state":"active"}`},
+	"GET /projects/{}/environment-templates/{}/compare":            {"/projects/demo/environment-templates/own/compare?from=v1&to=v1", ""},
+	"GET /projects/{}/environment-templates/{}/users":              {"/projects/demo/environment-templates/own/users", ""},
+	"GET /projects/{}/manifests/{}/{}/sharing":                     {"/projects/demo/manifests/config-contexts/own/sharing", ""},
+	"PUT /projects/{}/manifests/{}/{}/sharing":                     {"/projects/demo/manifests/config-contexts/own/sharing", `{"projects":[]}`},
+	"GET /schemas/{kind}":                                          {"/schemas/EnvironmentTemplate", ""},
+	"GET /projects/{}/contexts":                                    {"/projects/demo/contexts", ""},
+	"PUT /projects/{}/contexts/{}":                                 {"/projects/demo/contexts/mine", `{"name":"mine"}`},
+	"GET /projects/{}/environments":                                {"/projects/demo/environments", ""},
 	"POST /projects/{}/environments": {
 		"/projects/demo/environments", `{"name":"busy","template":"pair","version":"v1"}`,
 	},
@@ -103,6 +123,7 @@ func setup(t *testing.T) matrix {
 		require.NoError(t, err)
 		return email
 	}
+	author(t, m.admin)
 	addUser("somebody")
 	require.NoError(t, m.admin.Grant(t.Context(), apptest.Project, api.Grant{Role: "read_only", User: "somebody@example.com"}))
 	for _, role := range authz.ProjectRoles() {
@@ -137,6 +158,10 @@ func (m matrix) ask(t *testing.T, rt httpapi.Route, role string) string {
 	request, ok := requests[shape(rt)]
 	require.True(t, ok, "add a request for %s %s", rt.Method, rt.Path)
 	c := &api.Client{URL: m.server.URL, Token: m.tokens[role]}
+	if shape(rt) == "DELETE /projects/{}/contexts/{}" { // each deletes one of their own
+		_, err := m.admin.SetContext(t.Context(), apptest.Project, api.Context{Name: "gone"})
+		require.NoError(t, err)
+	}
 	if rt.Path == "/sessions/current" && role != nobody { // the session must not be one that is needed again
 		email := role + "@example.com"
 		if role == string(authz.OrganisationAdmin) {

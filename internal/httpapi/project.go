@@ -27,7 +27,7 @@ func (s *server) createProject(ctx context.Context, in *createProjectInput) (api
 }
 
 func wireProject(p project.Project) api.Project {
-	return api.Project{ID: string(p.ID), Name: p.Name, Description: p.Description, CreatedAt: p.CreatedAt}
+	return api.Project{ID: string(p.ID), Name: p.Name, Description: p.Description, SharingDelegated: p.SharingDelegated, CreatedAt: p.CreatedAt}
 }
 
 type listAuditInput struct {

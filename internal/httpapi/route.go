@@ -41,6 +41,7 @@ type route struct {
 	note         string // what the description says beside the permission
 	maxBody      int64  // of a request, where it is not huma's default
 	bodyTime     time.Duration
+	archive      bool // the body of a request is an archive
 	add          func(huma.API, *server, route)
 }
 
@@ -57,6 +58,12 @@ func (r route) noted(text string) route {
 // large is for bodies of more than the usual size; the answer of a POST that makes nothing by itself is 200.
 func (r route) large(limit int64, limitTime time.Duration) route {
 	r.maxBody, r.bodyTime, r.status = limit, limitTime, http.StatusOK
+	return r
+}
+
+// uploading is for a POST whose body is an archive, which the handler reads itself.
+func (r route) uploading() route {
+	r.archive = true
 	return r
 }
 
@@ -120,6 +127,12 @@ func (r route) operation(a huma.API) huma.Operation {
 		Summary: r.summary, Tags: []string{r.tag}, Description: strings.TrimSpace(permissionText(r.permission) + " " + r.note), Responses: map[string]*huma.Response{},
 	}
 	out.MaxBodyBytes, out.BodyReadTimeout = r.maxBody, r.bodyTime
+	if r.archive {
+		out.RequestBody = &huma.RequestBody{
+			Required: true, Description: "The archive: zip, tar, tar.gz or tar.zst, told apart by its content.",
+			Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}},
+		}
+	}
 	if r.permission == anyone {
 		out.Security = []map[string][]string{}
 	}
