@@ -57,6 +57,7 @@ type nest struct {
 	admin   person
 	people  []person
 	client  *api.Client
+	digest  string // of an upload
 	looked  int
 }
 
@@ -95,6 +96,9 @@ func newNest(t *testing.T) *nest {
 	n.replace = strings.NewReplacer("CODE", code.url(), "LOCKED", locked, "CERTIFICATE", quote(certificate),
 		"PRIVATEKEY", quote(n.key(t, "key", n.secret("passphrase"))))
 
+	upload, err := n.client.Upload(t.Context(), apptest.Project, archive(t, leakyModule(t, "app", "token")))
+	require.NoError(t, err)
+	n.digest = upload.Digest
 	n.admin = newPerson(t, a.URL(), apptest.Admin, authz.OrganisationAdmin)
 	n.people = []person{n.admin, newPerson(t, a.URL(), apptest.Developer, authz.EnvironmentTemplateUser), newPerson(t, a.URL(), "", "")}
 	for _, role := range authz.ProjectRoles() {
@@ -204,6 +208,9 @@ func (n *nest) misuse() {
 		api.Prefix + "/sessions?": `{"email": 5, "password": [((api-password-type))]}`,
 		api.Prefix + "/users":     `{"email": "no address", "password": ((api-new-password))}`,
 		api.Prefix + "/projects/demo/templates/app/versions/v1/validate": `{"variables": [{"name": "token", "value_type": "json", "value": "{\"a\": \"[[api-validate]]\"}"}, {"name": "nothing_like_it", "value": "x"}]}`,
+		api.Prefix + "/projects/demo/sources/read":                       `{"source": {"repository": "locked"}}`,
+		api.Prefix + "/projects/demo/repositories/locked/test":           "",
+		api.Prefix + "/projects/demo/repositories/keyed/test":            "",
 		api.Prefix + "/projects/demo/apply":                              `{"documents": [{"file": "x", "text": {"a": ((api-apply))}}]}`,
 	} {
 		a := n.admin.send(http.MethodPost, path, "application/json", n.document(body))
@@ -266,7 +273,7 @@ func (n *nest) walk() {
 		"{project}": {"demo"}, "{template}": {"app", "foreign"}, "{version}": {"v1", "v2"}, "{context}": {"keys", "foreign", "look-alike"},
 		"{static}": {"known", "foreign"}, "{repository}": {"locked", "keyed", "foreign"}, "{environment}": {"made", "foreign-1"},
 		"{number}": {"2", "1", "3"}, "{step}": {"app", "next"}, "{resource}": {"app", "next"},
-		"{tab}":  {"inputs", "resources", "activity", "outputs", "settings"},
+		"{digest}": {n.digest}, "{tab}": {"inputs", "resources", "activity", "outputs", "settings"},
 		"{kind}": {"Environment", "Project", "Repository", "ConfigContext", "StaticResource", "ResourceTemplate", "EnvironmentTemplate"},
 		"{name}": {"made", "demo", "locked", "keyed", "keys", "known", "app", "unreadable", "foreign", "foreign-1", "look-alike"},
 	}
