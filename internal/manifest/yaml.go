@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -188,6 +189,9 @@ func (c *converter) scalar(in ast.Node, n *node) bool {
 	default:
 		c.at(n, "a %s cannot stand here", strings.ToLower(in.Type().String()))
 		n.kind = nullNode
+	}
+	if strings.ContainsRune(n.text, 0) || !utf8.ValidString(n.text) {
+		c.at(n, "the text holds what is no character (a zero byte, or no UTF-8); write binary content in base64 where a field takes it")
 	}
 	return true
 }
