@@ -9,6 +9,8 @@ import (
 type Apply struct {
 	Documents []DocumentFile `json:"documents" maxItems:"2000" doc:"Files with documents, YAML or JSON."`
 	DryRun    bool           `json:"dry_run,omitempty" doc:"Make the same checks, tell what would change, and write nothing."`
+	// Project is for applying outside of a project.
+	Project string `json:"project,omitempty" maxLength:"100" doc:"Where no project is in the path: the project of documents that name none. It may be one that the documents make."`
 	// Folders maps "file#folder", as a document names it, to the digest of an upload.
 	Folders map[string]string `json:"folders,omitempty" doc:"What was uploaded for each source.folder: by \"file#folder\" the digest of the upload, and after a / the module's folder in it."`
 }

@@ -14,7 +14,7 @@ import (
 
 func newProjectCommand() *cobra.Command {
 	t := &target{project: "-"}
-	cmd := &cobra.Command{Use: "project", Aliases: []string{"projects"}, Short: "List and create projects, and give roles in them"}
+	cmd := &cobra.Command{Use: "project", Aliases: []string{"projects"}, Short: "List and create projects, give roles in them, and delegate sharing"}
 	cmd.PersistentFlags().StringVar(&t.url, "url", "", "address of the server (or BERTH_URL)")
 	cmd.PersistentFlags().StringVarP(&t.output, "output", "o", "table", "table, json or yaml")
 	var description string
@@ -47,7 +47,7 @@ func newProjectCommand() *cobra.Command {
 	grantCmd.Flags().StringVar(&grant.Role, "role", "", "for example environment_template_user")
 	grantCmd.Flags().StringVar(&grant.User, "user", "", "e-mail address")
 	grantCmd.Flags().StringVar(&grant.Group, "group", "", "name of a group")
-	cmd.AddCommand(create, grantCmd, &cobra.Command{
+	cmd.AddCommand(create, grantCmd, newProjectSharing(t), &cobra.Command{
 		Use: "list", Short: "List your projects", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := t.client(cmd)
@@ -71,8 +71,9 @@ func newProjectCommand() *cobra.Command {
 
 func newTemplateCommand() *cobra.Command {
 	t := &target{}
-	cmd := &cobra.Command{Use: "template", Aliases: []string{"templates"}, Short: "List the environment templates that a project may use"}
+	cmd := &cobra.Command{Use: "template", Aliases: []string{"templates"}, Short: "List, compare, activate and share templates"}
 	t.bind(cmd)
+	cmd.AddCommand(newTemplateVerbs(t)...)
 	cmd.AddCommand(&cobra.Command{
 		Use: "list", Short: "List environment templates", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

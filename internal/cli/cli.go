@@ -1,5 +1,6 @@
 // Package cli is the berth command: it starts servers and carries out the client commands, which are built on package
-// api alone. It must not hold rules of the product: what it sends, the server checks.
+// api; to find out what files hold, they use the parser of package manifest, and to pack code, package bundle. It must not
+// hold rules of the product: what it sends, the server checks.
 package cli
 
 import (
@@ -151,6 +152,7 @@ func newRootCommand() *cobra.Command {
 		newDevCommand(), newServeCommand(), newSandboxCommand(), newToolchainCommand(),
 		newLoginCommand(), newLogoutCommand(), newProjectCommand(), newTemplateCommand(), newEnvironmentCommand(),
 		newContextCommand(), newUserCommand(), newVersionCommand(),
+		newApplyCommand(), newGetCommand(), newDescribeCommand(), newDeleteCommand(), newExportCommand(), newSchemaCommand(), newRepositoryCommand(),
 	)
 	strict(root)
 	return root

@@ -35,6 +35,11 @@ func (t *target) client(cmd *cobra.Command) (*api.Client, error) {
 	if t.project = cmp.Or(t.project, environ(cmd, "BERTH_PROJECT")); t.project == "" {
 		return nil, usagef("Name the project with -p, or set BERTH_PROJECT.")
 	}
+	return t.anyClient(cmd)
+}
+
+// anyClient is client for commands that may do without a project.
+func (t *target) anyClient(cmd *cobra.Command) (*api.Client, error) {
 	if t.output != "table" && t.output != "json" && t.output != "yaml" {
 		return nil, usagef("-o must be table, json or yaml; you gave %q.", t.output)
 	}

@@ -56,6 +56,11 @@ func (s *server) applyIn(ctx context.Context, projectID string, in api.Apply) (a
 			Severity: string(n.Severity), File: n.File, Line: n.Line, Kind: n.Kind, Name: n.Name, Field: n.Field, Message: n.Message,
 		})
 	}
+	for _, d := range docs {
+		if projectID == "" && d.Project == "" && d.Kind != manifest.KindProject {
+			d.Project = in.Project
+		}
+	}
 	results, err := s.Manifests.Apply(ctx, projectID, docs, manifest.Options{DryRun: in.DryRun, Folder: func(file, folder string) (manifest.Folder, bool) {
 		digest, ok := in.Folders[file+"#"+folder]
 		digest, path, _ := strings.Cut(digest, "/")
