@@ -66,6 +66,7 @@ type App struct {
 	ready    milestones
 	streams  *streams
 	draining atomic.Bool
+	offline  bool // code is checked without the tool
 }
 
 // New builds a server. It opens the database, migrates it and binds the address, and starts nothing.
@@ -123,9 +124,7 @@ func (a *App) newServices(ctx context.Context) error {
 	a.bundles = bundle.NewStore(a.blobs, a.dir("bundles"))
 	a.templates, err = template.New(template.Deps{
 		DB: a.db, Audit: a.audit, Contexts: a.contexts, Statics: a.statics, Bundles: a.bundles, Projects: a.projects, Keyring: a.keyring,
-		Repositories: a.repositories, Vendor: vendor.New(a.tools, vendor.Options{
-			Dir: a.dir("vendor"), Hide: []string{a.cfg.DataDir, a.cfg.KeyFile}, Env: wayOut(),
-		}),
+		Repositories: a.repositories, Vendor: a.vendor(),
 		AllowFileGit: a.cfg.AllowLocalGit, EnvironmentUsers: environment.TemplateUsers,
 		AppliedFunc: func(ctx context.Context, projectID string, names []string) (map[string]template.EnvironmentVersionID, error) {
 			return a.environments.Applied(ctx, projectID, names) // which needs the templates, and so is made after them
@@ -135,6 +134,14 @@ func (a *App) newServices(ctx context.Context) error {
 		return fmt.Errorf("starting the template service: %w", err)
 	}
 	return nil
+}
+
+// vendor completes the code of templates, with the tool.
+func (a *App) vendor() template.Vendor {
+	if a.offline {
+		return nil
+	}
+	return vendor.New(a.tools, vendor.Options{Dir: a.dir("vendor"), Hide: []string{a.cfg.DataDir, a.cfg.KeyFile}, Env: wayOut()})
 }
 
 // newRunning builds what carries out runs on this machine.

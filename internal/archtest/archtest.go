@@ -29,6 +29,8 @@ func ranks() [][]string {
 		{"schedule", "notify", "manifest"},
 		{"httpapi", "web", "agent"},
 		{"app"},
+		{"lint"},
+		{"trial"},
 		{"cli"},
 	}
 }
@@ -88,8 +90,8 @@ func violation(importer, imported string) string {
 	switch {
 	case isSandbox(from) && !isSandbox(to):
 		return "the sandbox imports nothing of Berth"
-	case isSandbox(to) && !isSandbox(from) && !slices.Contains([]string{"cli", "app"}, domain(from)) && !isHarness(from):
-		return "only cli, app and tests import the sandbox"
+	case isSandbox(to) && !isSandbox(from) && !slices.Contains([]string{"cli", "app", "trial"}, domain(from)) && !isHarness(from):
+		return "only cli, app, trial and tests import the sandbox"
 	case isHarness(to) && !isHarness(from):
 		return "only tests import a test harness"
 	case domain(from) == "" || domain(to) == "" || isHarness(from):

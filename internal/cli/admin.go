@@ -71,10 +71,10 @@ func newProjectCommand() *cobra.Command {
 
 func newTemplateCommand() *cobra.Command {
 	t := &target{}
-	cmd := &cobra.Command{Use: "template", Aliases: []string{"templates"}, Short: "List, compare, activate and share templates"}
+	cmd := &cobra.Command{Use: "template", Aliases: []string{"templates"}, Short: "List, compare, activate and share templates; check and test those of your own"}
 	t.bind(cmd)
 	cmd.AddCommand(newTemplateVerbs(t)...)
-	cmd.AddCommand(&cobra.Command{
+	cmd.AddCommand(newTemplateLint(t), newTemplateTest(t), &cobra.Command{
 		Use: "list", Short: "List environment templates", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := t.client(cmd)

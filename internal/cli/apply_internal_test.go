@@ -219,22 +219,18 @@ func (w *workplace) exportAndApply() {
 	golden(w.t, "export-rt", w.out(w.do(exitOK, "", "export", "rt", "vpc").out))
 	require.Equal(w.t, 2, strings.Count(w.do(exitOK, w.do(exitOK, "", "export", "rt").out, "apply", "-f", "-").out, " unchanged\n"))
 	require.Contains(w.t, w.do(exitOK, w.do(exitOK, "", "export", "et", "web", "-o", "json").out, "apply", "-f", "-").out, "web v1 unchanged")
-	// In a new project, the folder makes everything there is but secrets.
-	for _, name := range []string{"configcontext-aws", "environment-web-1", "environmenttemplate-web", "repository-infra", "resourcetemplate-service", "resourcetemplate-vpc", "staticresource-shared"} {
-		path := filepath.Join(to, name+".yaml")
-		text, err := os.ReadFile(path)
-		require.NoError(w.t, err)
-		require.NotContains(w.t, string(text), "canary")
-		require.NoError(w.t, os.WriteFile(path, []byte(strings.Replace(string(text), "project: shop", "project: copy", 1)), 0o600))
-	}
-	require.NoError(w.t, os.WriteFile(filepath.Join(to, "project-shop.yaml"), []byte("apiVersion: berth.dev/v1\nkind: Project\nmetadata: {name: copy}\n"), 0o600))
+	// In another project, the folder makes everything there is but secrets.
+	require.NoError(w.t, os.RemoveAll(to))
+	w.do(exitOK, "", "export", "--all", "--portable", "--dir", to)
+	w.do(exitOK, "", "project", "create", "copy")
 	path := filepath.Join(to, "configcontext-aws.yaml")
 	text, err := os.ReadFile(path)
 	require.NoError(w.t, err)
+	require.NotContains(w.t, string(text), "canary")
 	require.NoError(w.t, os.WriteFile(path, []byte(strings.Replace(string(text), "- key: AWS_SECRET_ACCESS_KEY\n", "- key: AWS_SECRET_ACCESS_KEY\n      value: other\n", 1)), 0o600))
-	copied := w.do(exitOK, "", "apply", "-f", to).out
-	require.Equal(w.t, 8, strings.Count(copied, " created\n"), copied)
-	w.do(exitOK, "", "delete", "-f", to, "--yes")
+	copied := w.do(exitOK, "", "apply", "-f", to, "-p", "copy").out
+	require.Equal(w.t, 7, strings.Count(copied, " created\n"), copied)
+	w.do(exitOK, "", "delete", "-f", to, "--yes", "-p", "copy")
 	require.NoError(w.t, os.RemoveAll(to))
 }
 
@@ -365,4 +361,30 @@ func TestCodeIsPackedWithWhatItCalls(t *testing.T) {
 	w.git("commit", "-q", "--allow-empty", "-m", "x")
 	require.NoError(t, os.WriteFile(filepath.Join(w.repo, "vpc.yaml"), []byte(strings.NewReplacer("NAME", "local", "FOLDER", "modules/vpc").Replace(document)), 0o600))
 	require.Contains(t, w.do(exitOK, "", "apply", "-f", filepath.Join(w.repo, "vpc.yaml")).out, "resourcetemplate/local v1 created")
+}
+
+func TestEnvironmentsAreDeployedAfterThoseTheyNeed(t *testing.T) {
+	t.Parallel()
+	w := newWorkplace(t)
+	w.replace("templates/service.yaml", "draft", "active")
+	w.do(exitOK, "", "apply", "-f", w.dir)
+	w.write("later/a.yaml", `apiVersion: berth.dev/v1
+kind: EnvironmentTemplate
+metadata: {name: above}
+spec:
+  version: v1
+  versionState: active
+  resources:
+    - {name: below, kind: environment, environment: web-1}
+    - {name: service, template: service, version: v1}
+  variables: [{name: vpc_id, valueType: expression, value: '$(resource["below"].resource["vpc"].output.id)$'}]
+---
+apiVersion: berth.dev/v1
+kind: Environment
+metadata: {name: above-1}
+spec: {template: {name: above, version: v1}}
+`)
+	got := w.do(exitOK, "", "apply", "-f", filepath.Join(w.dir, "later"), "-f", w.dir, "--deploy", "--wait")
+	require.Less(t, strings.Index(got.err, "environment/web-1 is deployed."), strings.Index(got.err, "environment/above-1 is deployed."), got.err)
+	require.Contains(t, w.do(exitOK, "", "get", "env").out, "above-1   deployed")
 }

@@ -21,8 +21,13 @@ func deployApplied(cmd *cobra.Command, client *api.Client, t *target, results []
 	var failed error
 	for len(todo) > 0 {
 		started, refused, errs := startAll(cmd, client, todo)
+		var later error // of those that another has to be ready for
+		for _, r := range refused {
+			later = errors.Join(later, r.err)
+		}
+		failed = errors.Join(failed, errs)
 		if !wait {
-			return errs
+			return errors.Join(failed, later)
 		}
 		for _, s := range started {
 			r, err := waitForRun(cmd, client, &target{project: s.project}, s.name, s.number)
@@ -36,7 +41,7 @@ func deployApplied(cmd *cobra.Command, client *api.Client, t *target, results []
 			}
 		}
 		if len(started) == 0 || len(refused) == 0 {
-			return errors.Join(failed, errs)
+			return errors.Join(failed, later)
 		}
 		todo = refused
 	}
@@ -47,6 +52,7 @@ func deployApplied(cmd *cobra.Command, client *api.Client, t *target, results []
 type deployment struct {
 	project, name string
 	number        int
+	err           error // why it was refused for now
 }
 
 func toDeploy(cmd *cobra.Command, client *api.Client, t *target, results []api.ApplyResult) ([]deployment, error) {
@@ -73,7 +79,7 @@ func toDeploy(cmd *cobra.Command, client *api.Client, t *target, results []api.A
 	return out, nil
 }
 
-// startAll starts what can be started. The error is about the rest.
+// startAll starts what can be started. Refused is what may work later; the error is about what never will.
 func startAll(cmd *cobra.Command, client *api.Client, todo []deployment) (started, refused []deployment, errs error) {
 	for _, d := range todo {
 		r, err := client.Start(cmd.Context(), d.project, d.name, "deploy")
@@ -81,13 +87,15 @@ func startAll(cmd *cobra.Command, client *api.Client, todo []deployment) (starte
 		switch {
 		case err == nil:
 			d.number = r.Number
+			d.err = nil
 			started = append(started, d)
 			fmt.Fprintf(cmd.ErrOrStderr(), "Run %d of %s has started. Follow it with: berth env logs %s -p %s -f\n", r.Number, d.name, d.name, d.project)
-			continue
 		case errors.As(err, &conflict) && conflict.Status == http.StatusConflict:
+			d.err = fmt.Errorf("deploying %s: %w", d.name, err)
 			refused = append(refused, d)
+		default:
+			errs = errors.Join(errs, fmt.Errorf("deploying %s: %w", d.name, err))
 		}
-		errs = errors.Join(errs, fmt.Errorf("deploying %s: %w", d.name, err))
 	}
 	return started, refused, errs
 }

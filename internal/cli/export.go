@@ -22,7 +22,7 @@ import (
 
 func newExportCommand() *cobra.Command {
 	t := &target{}
-	var all bool
+	var all, portable bool
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "export KIND [NAME] | export --all",
@@ -43,7 +43,7 @@ func newExportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			e := &exporter{client: client, project: t.project, dir: dir, form: t.output}
+			e := &exporter{client: client, project: t.project, dir: dir, form: t.output, portable: portable}
 			list, err := e.objects(cmd.Context(), args)
 			if err != nil {
 				return err
@@ -56,6 +56,7 @@ func newExportCommand() *cobra.Command {
 	cmd.PersistentFlags().Lookup("output").Usage = "yaml or json"
 	cmd.Flags().BoolVar(&all, "all", false, "everything that the project owns, and the project itself")
 	cmd.Flags().StringVar(&dir, "dir", "", "write files into this folder")
+	cmd.Flags().BoolVar(&portable, "portable", false, "leave the project out, so that -p of berth apply decides")
 	cmd.ValidArgsFunction = t.completeObject
 	return cmd
 }
@@ -64,6 +65,7 @@ func newExportCommand() *cobra.Command {
 type exporter struct {
 	client             *api.Client
 	project, dir, form string
+	portable           bool // documents name no project
 }
 
 // exported is one object and its documents, the oldest version first.
@@ -89,7 +91,7 @@ func (e *exporter) objects(ctx context.Context, args []string) ([]exported, erro
 			return nil, err
 		}
 		list = slices.DeleteFunc(list, func(i api.ManifestItem) bool {
-			return !i.Own || kind == manifest.KindProject && len(args) < 2 && i.Name != e.project
+			return !i.Own || kind == manifest.KindProject && (e.portable && len(args) == 0 || len(args) < 2 && i.Name != e.project)
 		})
 		if len(args) == 2 {
 			if list, err = onlyNamed(list, kind, args[1]); err != nil {
@@ -125,7 +127,12 @@ func (e *exporter) object(ctx context.Context, kind manifest.Kind, i api.Manifes
 		if err != nil {
 			return out, fmt.Errorf("reading the document of %s: %w", object(string(kind), i.Name), err)
 		}
-		out.docs = append(out.docs, docs...)
+		for _, d := range docs {
+			if e.portable {
+				d.Metadata.Project = ""
+			}
+			out.docs = append(out.docs, d)
+		}
 	}
 	return out, nil
 }

@@ -79,9 +79,12 @@ func (t *target) object(cmd *cobra.Command, kindName string) (manifest.Kind, *ap
 	return kind, client, err
 }
 
-// onlyNamed keeps the objects of a name: one, or one of the project's own and one that is shared with it.
+// onlyNamed keeps the object of a name. The project's own counts before one that is shared with it.
 func onlyNamed(list []api.ManifestItem, kind manifest.Kind, name string) ([]api.ManifestItem, error) {
 	list = slices.DeleteFunc(list, func(i api.ManifestItem) bool { return i.Name != name })
+	if own := slices.IndexFunc(list, func(i api.ManifestItem) bool { return i.Own }); own >= 0 {
+		list = list[own : own+1]
+	}
 	if len(list) == 0 {
 		return nil, &api.Error{
 			Title: "Not Found", Status: http.StatusNotFound, Code: "manifest_not_found", Detail: fmt.Sprintf("There is no %s %q here.", kind, name),

@@ -30,6 +30,9 @@ type Folder struct{ Upload, Path string }
 type Options struct {
 	// DryRun makes the same checks, tells what would change, and writes nothing.
 	DryRun bool
+	// Lenient lets a dry run go on with active versions that have errors, which are then among the problems of the
+	// result, as warnings are.
+	Lenient bool
 	// Folder finds what was uploaded for a folder that a document names as its source.
 	Folder func(file, folder string) (Folder, bool)
 	// Files holds the folders themselves, where nothing was uploaded: the names of the documents' files are paths in it.

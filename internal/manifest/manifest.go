@@ -112,6 +112,21 @@ func (d *Document) lineOf(path string) int {
 	return cmp.Or(d.tree.nearest(path).line, d.Line)
 }
 
+// Position is where a field stands, or the nearest thing around it. The path may be the one by which a service calls it.
+func (d *Document) Position(path string) (line, col int) {
+	if d.tree == nil {
+		return d.Line, 0
+	}
+	n := d.tree
+	if path != "" {
+		n = n.nearest(d.pathOf(path))
+	}
+	if n.line == 0 {
+		return d.Line, 0
+	}
+	return n.line, n.col
+}
+
 // Notice is something to know about a document that was read and is no error: a
 // field of a foreign format that Berth has no place for, and the like.
 type Notice struct {

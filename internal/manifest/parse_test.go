@@ -267,3 +267,11 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestFilesOfTestsHoldNoDocuments(t *testing.T) {
+	t.Parallel()
+	docs, notices, err := manifest.Parse("templates/"+manifest.TestFile, []byte("cases: [{name: defaults}]\n"))
+	require.NoError(t, err)
+	require.Empty(t, docs)
+	require.Empty(t, notices)
+}

@@ -131,6 +131,7 @@ func (a *applier) saveResource(ctx context.Context, j *job, want Manifest, spec 
 	// A draft is what its branch holds now.
 	reread := v != nil && had == template.Draft && spec.Source.Repository != "" && spec.Source.Commit == ""
 	in := j.saveInput(want.Metadata, saveState(wanted.VersionState, had))
+	in.Lenient = a.options.Lenient
 	if a.options.DryRun {
 		if !save && !reread {
 			return nil
@@ -281,6 +282,7 @@ func (a *applier) saveEnvironmentTemplate(ctx context.Context, j *job, want Mani
 		return nil
 	}
 	in := j.saveInput(want.Metadata, saveState(spec.VersionState, had))
+	in.Lenient = a.options.Lenient
 	if a.options.DryRun {
 		if !save && !again {
 			return nil

@@ -59,7 +59,7 @@ func (s *Service) PreviewResource(ctx context.Context, in SaveInput, spec Resour
 	if spec.Bundle.Digest != "" {
 		v.Problems = append(v.Problems, s.compiler.checkResource(spec, module)...)
 	}
-	if in.State == Active {
+	if in.State == Active && !in.Lenient {
 		if err := refuse(v.Problems); err != nil {
 			return nil, err
 		}
@@ -110,7 +110,7 @@ func (s *Service) PreviewEnvironment(ctx context.Context, in SaveInput, spec Env
 		}
 	}
 	c := s.compiler.CompileIn(v, around)
-	if in.State == Active {
+	if in.State == Active && !in.Lenient {
 		if err := refuse(c.Problems()); err != nil {
 			return nil, err
 		}

@@ -39,6 +39,8 @@ type SaveInput struct {
 	Annotations map[string]string
 	Version     string
 	State       State
+	// Lenient lets a preview of an active version have errors; saving never does.
+	Lenient bool
 }
 
 // SaveResource creates or changes a version of a resource template. A source is

@@ -1,0 +1,2 @@
+variable "size" {}
+output "x" { value = var.sise }
