@@ -270,7 +270,7 @@ func (n *nest) deploy() {
 func (n *nest) walk() {
 	n.t.Helper()
 	values := map[string][]string{
-		"{project}": {"demo"}, "{template}": {"app", "foreign"}, "{version}": {"v1", "v2"}, "{context}": {"keys", "foreign", "look-alike"},
+		"{project}": {"demo"}, "{template}": {"app", "foreign"}, "{resourcetemplate}": {"app", "foreign", "unreadable"}, "{version}": {"v1", "v2"}, "{context}": {"keys", "foreign", "look-alike"},
 		"{static}": {"known", "foreign"}, "{repository}": {"locked", "keyed", "foreign"}, "{environment}": {"made", "foreign-1"},
 		"{number}": {"2", "1", "3"}, "{step}": {"app", "next"}, "{resource}": {"app", "next"},
 		"{digest}": {n.digest}, "{tab}": {"inputs", "resources", "activity", "outputs", "settings"},
