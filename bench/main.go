@@ -32,6 +32,7 @@ func groups() []group {
 		{"sizes", "what a browser loads, compressed", (*bench).sizes},
 		{"start", "start-up and memory at rest", (*bench).start},
 		{"pages", "pages and lists at 1,000 environments, one client", (*bench).pages},
+		{"authoring", "publishing code, a form of 100 inputs, 200 documents", (*bench).authoring},
 		{"trivial", "one terraform_data, through Berth and bare", (*bench).trivial},
 		{"ecs", "the ECS template, through Berth and bare", (*bench).ecs},
 	}

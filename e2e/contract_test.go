@@ -160,16 +160,6 @@ func serviceTook(t *testing.T, s *server, name string) time.Duration {
 	return 0
 }
 
-// twoProjects deploys an ecs-1 in a second project while the walkthrough deploys the one of demo.
-func twoProjects(t *testing.T, s *server) {
-	s.must(t, admin, "project", "create", "shop")
-	s.must(t, admin, "project", "grant", "shop", "--user", developer, "--role", "environment_template_user")
-	s.must(t, developer, "env", "create", "ecs-1", "-p", "shop", "--template", "ecs", "--version", "v1", "--deploy", "--wait")
-	require.Equal(t, "deployed", s.status(t, developer, "shop", "ecs-1"))
-	status, _ := get(t, s.endpoint(t, developer, "shop", "ecs-1"))
-	require.Equal(t, http.StatusOK, status)
-}
-
 // secrets asks for what a developer must not see; the refusal is on record.
 func secrets(t *testing.T, s *server) {
 	for _, path := range []string{"/p/demo/contexts", "/p/demo/settings/audit"} {

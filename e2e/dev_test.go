@@ -10,11 +10,11 @@ import (
 // provider, so they run side by side.
 func TestDev(t *testing.T) {
 	t.Parallel()
-	needs(t, "chromium")
+	needs(t, "chromium", "git")
 	s := newServer(t)
 	t.Run("all", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T, *server){
-			"walkthrough": walkthrough, "contract": contract, "two projects": twoProjects, "failures": failures,
+			"walkthrough": walkthrough, "contract": contract, "manifests": manifests, "failures": failures,
 			"refusals": refusals, "secrets": secrets,
 		} {
 			t.Run(name, func(t *testing.T) {

@@ -118,6 +118,7 @@ func newDevCommand() *cobra.Command {
 			}
 			dev.Password = environ(cmd, "BERTH_DEV_PASSWORD")
 			cfg.Dev = dev
+			cfg.AllowLocalGit = true // of the one who started it, to try templates before they are pushed
 			return serveDev(cmd, cfg)
 		},
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -189,6 +190,9 @@ func (c *converter) scalar(in ast.Node, n *node) bool {
 		c.at(n, "a %s cannot stand here", strings.ToLower(in.Type().String()))
 		n.kind = nullNode
 	}
+	if strings.ContainsRune(n.text, 0) || !utf8.ValidString(n.text) {
+		c.at(n, "the text holds what is no character (a zero byte, or no UTF-8); write binary content in base64 where a field takes it")
+	}
 	return true
 }
 
@@ -207,7 +211,8 @@ func (c *converter) alias(v *ast.AliasNode, n *node) (*node, bool) {
 	}
 	target := c.anchors[name]
 	if target == nil {
-		c.at(n, "there is no anchor %q above", name)
+		// It is not named: a password may begin with *, and its author forgot the quotes.
+		c.at(n, "there is no anchor of this name above; put a text that begins with * into quotes")
 		return n, true
 	}
 	copied := *target
@@ -229,7 +234,8 @@ func (c *converter) tag(v *ast.TagNode, n *node, depth int) (*node, bool) {
 		}
 	case "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq":
 	default:
-		c.at(n, "the tag %s has no meaning here; remove it", name)
+		// It is not named: a password may begin with !, and its author forgot the quotes.
+		c.at(n, "this tag has no meaning here; remove it, or put a text that begins with ! into quotes")
 	}
 	return value, true
 }

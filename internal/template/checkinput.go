@@ -1,6 +1,7 @@
 package template
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -102,8 +103,8 @@ func refuse(problems []Problem) error {
 		if p.Severity != bundle.Error {
 			continue
 		}
-		path := p.Path
-		if p.File != "" {
+		path := cmp.Or(p.Path, "spec.source")
+		if p.File != "" && p.Line > 0 { // without a line it is the folder of the source
 			path = fmt.Sprintf("%s:%d", p.File, p.Line)
 		}
 		f.Add(path, "%s", p.Message)

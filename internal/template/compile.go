@@ -194,7 +194,7 @@ func (c *Compiled) given(v Variable, path string) *givenVariable {
 		}
 		e, err := c.compiler.language.Compile(*v.Value)
 		if err != nil {
-			c.problem(bundle.Error, path+".value", "variable %q: %v", v.Name, err)
+			c.problem(bundle.Error, path+".value", "variable %q: %v", v.Name, unquoted(err, v.Options.Sensitive))
 			g.Value = nil
 			return g
 		}

@@ -283,7 +283,7 @@ func (c *Compiled) readExpression(r *readValueOf) error {
 	}
 	e, err := c.compiler.language.Compile(r.Value.Value)
 	if err != nil {
-		return err
+		return unquoted(err, r.sensitive())
 	}
 	if !expr.Contains(r.Value.Value) {
 		return errors.New("is of value type expression, so write it as $( ... )$, for example $(environment.name)$")
@@ -300,6 +300,14 @@ func (c *Compiled) readExpression(r *readValueOf) error {
 	}
 	r.expr = e
 	return nil
+}
+
+// unquoted says of the expression of a sensitive variable only that it is wrong, for a secret may be written in it.
+func unquoted(err error, sensitive bool) error {
+	if !sensitive {
+		return err
+	}
+	return errors.New("the expression is wrong; what is wrong is not told because it would show a part of a sensitive value")
 }
 
 func requirementOf(in *boundInput, m *moduleVariable) string {

@@ -44,10 +44,11 @@ type Script struct {
 
 // Object is one resource instance.
 type Object struct {
-	Address string         `json:"address"`
-	Type    string         `json:"type"`
-	ID      string         `json:"id"`
-	Values  map[string]any `json:"values,omitempty"`
+	Address string `json:"address"`
+	Type    string `json:"type"`
+	ID      string `json:"id"`
+	// Values are its attributes; "${var.NAME}" is the value of an input, which makes the attribute sensitive.
+	Values map[string]any `json:"values,omitempty"`
 	// Error makes its creation fail with this summary.
 	Error string `json:"error,omitempty"`
 	// ErrorUnless keeps Error from happening once this file exists.

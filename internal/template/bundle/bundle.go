@@ -20,6 +20,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -149,6 +150,9 @@ func collect(ctx context.Context, fsys fs.FS, roots []string, limits Limits) ([]
 	largest := sourceFile{}
 	for _, root := range roots {
 		err := fs.WalkDir(fsys, root, func(p string, d fs.DirEntry, err error) error {
+			if !utf8.ValidString(p) {
+				return badSource("the file name %q is no UTF-8; rename the file", p)
+			}
 			if err != nil {
 				return badSource("%q cannot be read: %v", p, plainError(err))
 			}

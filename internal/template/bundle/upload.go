@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -141,6 +142,9 @@ func (u *unpacker) zip(ctx context.Context, r io.Reader) error {
 
 func (u *unpacker) file(name string, mode fs.FileMode, r io.Reader) error {
 	clean := path.Clean(strings.TrimPrefix(name, "./"))
+	if !utf8.ValidString(clean) {
+		return badSource("the file name %q in the archive is no UTF-8; rename the file", name)
+	}
 	if !fs.ValidPath(clean) || clean == "." || strings.ContainsAny(clean, "\\\x00") {
 		return badSource("the file name %q in the archive leads out of it; pack the folder itself", name)
 	}

@@ -148,5 +148,10 @@ func TestModulesThatCallEachOther(t *testing.T) {
 		"main.tf": "module \"a\" {\n  source = \"./a\"\n}\n", "a/main.tf": "module \"b\" {\n  source = \"../b\"\n}\n", "b/main.tf": "module \"a\" {\n  source = \"../a\"\n}\n",
 		".terraform/modules/modules.json": `{"Modules":[{"Key":"x","Dir":".terraform/modules/x"}]}`,
 	}), ".")
-	require.Empty(t, m.Problems)
+	require.Equal(t, []bundle.Problem{{
+		Severity: bundle.Error, File: "b/main.tf", Line: 1, Message: `module "a" leads back to a folder that calls it: a → b → a; remove one of these calls`,
+	}}, m.Problems)
+	m = bundle.Check(module(map[string]string{"main.tf": "\nmodule \"me\" {\n  source = \"./\"\n}\n"}), ".")
+	require.Len(t, m.Problems, 1)
+	require.Equal(t, 2, m.Problems[0].Line)
 }

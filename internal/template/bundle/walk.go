@@ -46,7 +46,8 @@ type Walk struct {
 	// RequiredTool is what the modules of the source say of the tool, with places below the root module.
 	RequiredTool []Required
 
-	dirs    map[string]bool // local modules, the root's among them
+	dirs    map[string]bool   // local modules, the root's among them
+	calls   map[string][]Call // of local modules, by the folder of the caller
 	modules []*Module
 }
 
@@ -88,7 +89,7 @@ const mostCalls = 2000
 
 func walkModules(fsys fs.FS, dir string, vendored map[string]string) Walk {
 	root := Inspect(fsys, dir)
-	w := Walk{Root: root, dirs: map[string]bool{dir: true}, modules: []*Module{root}}
+	w := Walk{Root: root, dirs: map[string]bool{dir: true}, calls: map[string][]Call{}, modules: []*Module{root}}
 	w.RequiredTool = append(w.RequiredTool, root.RequiredTool...)
 	inspected := map[string]*Module{dir: root}
 	queue := []moduleVisit{{dir: dir, module: root}}
@@ -104,6 +105,9 @@ func walkModules(fsys fs.FS, dir string, vendored map[string]string) Walk {
 			}
 			if !c.Vendored {
 				w.dirs[c.Dir] = true
+				if !at.vendored && !slices.ContainsFunc(w.calls[at.dir], func(o Call) bool { return o.Pos == c.Pos }) {
+					w.calls[at.dir] = append(w.calls[at.dir], c)
+				}
 			}
 			m := inspected[c.Dir]
 			// A folder that was seen may be called by another one whose own vendored
@@ -120,6 +124,7 @@ func walkModules(fsys fs.FS, dir string, vendored map[string]string) Walk {
 			queue = append(queue, moduleVisit{key: c.Key, dir: c.Dir, module: m, vendored: c.Vendored})
 		}
 	}
+	w.circles(dir)
 	return w
 }
 

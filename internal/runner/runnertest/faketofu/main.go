@@ -364,8 +364,9 @@ func (p *program) die() {
 func (p *program) writePlan(add []object) {
 	var changes []any
 	for _, o := range add {
+		after, sensitive := p.attributes(o)
 		changes = append(changes, map[string]any{"address": o.Address, "mode": "managed", "type": o.Type,
-			"change": map[string]any{"actions": []string{"create"}, "after": o.Values}})
+			"change": map[string]any{"actions": []string{"create"}, "after": after, "after_sensitive": sensitive}})
 	}
 	vars := map[string]any{}
 	for name, v := range p.vars {
@@ -376,6 +377,20 @@ func (p *program) writePlan(add []object) {
 	if out := p.flags["-out"]; out != "" {
 		check(os.WriteFile(out, b, 0o600))
 	}
+}
+
+// attributes are the values of an object; those that are the value of an input are sensitive, as that of a sensitive input
+// would be.
+func (p *program) attributes(o object) (values, sensitive map[string]any) {
+	values, sensitive = map[string]any{}, map[string]any{}
+	for k, v := range o.Values {
+		values[k] = v
+		name, _ := v.(string)
+		if name, ok := strings.CutPrefix(name, "${var."); ok {
+			values[k], sensitive[k] = p.vars[strings.TrimSuffix(name, "}")], true
+		}
+	}
+	return values, sensitive
 }
 
 func (p *program) importObject(address, id string) {
@@ -430,10 +445,8 @@ func (p *program) find(address string) (int, string, bool) {
 }
 
 func (p *program) put(o object) {
-	attrs := map[string]any{"id": o.ID}
-	for k, v := range o.Values {
-		attrs[k] = v
-	}
+	attrs, _ := p.attributes(o)
+	attrs["id"] = o.ID
 	p.state["resources"] = append(p.resources(), map[string]any{"mode": "managed", "type": o.Type,
 		"name":      o.Address[strings.LastIndex(o.Address, ".")+1:],
 		"provider":  `provider["registry.opentofu.org/hashicorp/aws"]`,
