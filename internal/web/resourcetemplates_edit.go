@@ -26,9 +26,21 @@ func durationOf(seconds int) string { return views.Duration(time.Duration(second
 // resourceEditor is the form for a version of a resource template: a new template, a new version of the one given, or
 // the draft itself. stored is what it begins with; nil for a new template.
 func (s *server) resourceEditor(r *http.Request, sc scope, stored *template.ResourceVersion, isDraft bool) (*views.ResourceTemplateEditor, error) {
-	v := &views.ResourceTemplateEditor{
-		Page: sc.Page, New: stored == nil, NewVersion: !isDraft, Back: resourcePath(sc),
-		Form:        views.Form{ID: "resource-template", URL: resourcePath(sc), Multipart: true},
+	v := emptyResourceEditor()
+	v.Page, v.New, v.NewVersion, v.Back, v.Form.URL = sc.Page, stored == nil, !isDraft, resourcePath(sc), resourcePath(sc)
+	if err := s.addChoicesTo(r, sc, v); err != nil {
+		return nil, err
+	}
+	if stored != nil {
+		s.fillResource(r, sc, v, stored, isDraft)
+	}
+	return v, nil
+}
+
+// emptyResourceEditor is the form without anything in it.
+func emptyResourceEditor() *views.ResourceTemplateEditor {
+	return &views.ResourceTemplateEditor{
+		Form:        views.Form{ID: "resource-template", Multipart: true},
 		Name:        nameField("", "Environment templates name it by this. It cannot be changed later."),
 		DisplayName: views.Field{Label: "Display name", Name: "displayName", Kind: views.FieldText},
 		Description: views.Field{Label: "Description", Name: "description", Kind: views.FieldText, Help: "What it makes, in one line."},
@@ -52,21 +64,14 @@ func (s *server) resourceEditor(r *http.Request, sc scope, stored *template.Reso
 		},
 		DeployTimeout:  views.Field{Label: "Deploy timeout", Name: "deployTimeout", Kind: views.FieldNumber, Placeholder: "default", Help: "In seconds."},
 		DestroyTimeout: views.Field{Label: "Destroy timeout", Name: "destroyTimeout", Kind: views.FieldNumber, Placeholder: "default", Help: "In seconds."},
-		Contexts:       views.Field{Label: "Contexts", Name: "contexts", Kind: views.FieldSeveral, Bare: true},
+		Contexts:       views.Field{Label: "Contexts", Name: "contexts", Kind: views.FieldSeveral, Help: "Credentials and settings that each run of this resource gets."},
+		Repository:     views.Field{Label: "Repository", Name: "repository", Kind: views.FieldSelect, Options: []views.Option{{Label: "Choose a repository"}}},
 		Variables:      variableRows(),
 	}
-	if err := s.addChoicesTo(r, sc, v); err != nil {
-		return nil, err
-	}
-	if stored != nil {
-		s.fillResource(r, sc, v, stored, isDraft)
-	}
-	return v, nil
 }
 
 // addChoicesTo lists the repositories and contexts that the project may use.
 func (s *server) addChoicesTo(r *http.Request, sc scope, v *views.ResourceTemplateEditor) error {
-	v.Repository = views.Field{Label: "Repository", Name: "repository", Kind: views.FieldSelect, Options: []views.Option{{Label: "Choose a repository"}}}
 	repositories, err := s.Repositories.List(r.Context(), sc.id)
 	if err != nil {
 		return err

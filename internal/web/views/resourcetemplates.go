@@ -142,7 +142,6 @@ type ResourceTemplateEditor struct {
 	New        bool   // the template is new, too
 	NewVersion bool   // the version is
 	Back       string // where Cancel leads
-	Crumbs     []Link
 	Form       Form
 
 	Name, DisplayName, Description, Version Field
@@ -153,7 +152,6 @@ type ResourceTemplateEditor struct {
 	Upload                                  string // digest
 	UploadText                              string // what is known of it
 	Archive, Folder                         Field
-	SourceError                             string
 	Backend                                 Field
 	Config                                  Rows
 	DeployTimeout, DestroyTimeout           Field
