@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"encoding/json"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ func resourceVersionView(sc scope, stored *template.ResourceVersion, users []tem
 		v.DownloadURL = at("download")
 	}
 	if sc.can(authz.TemplateWrite) {
-		v.NewVersionURL = resourcePath(sc, stored.Template, "new-version") + "?from=" + stored.Version
+		v.NewVersionURL = resourcePath(sc, stored.Template, "new-version") + "?" + url.Values{"from": {stored.Version}}.Encode()
 		v.StateURL, v.DeleteURL, v.DeleteVersion = at("state"), at("delete"), stored.Version
 		v.CanActivate, v.CanDisable, v.CanEnable = stored.State == template.Draft, stored.State == template.Active, stored.State == template.Disabled
 		if stored.State == template.Draft {
