@@ -338,7 +338,7 @@ func TestNoToolYet(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, dbtest.SQLite(t))
 	f.repo(t, map[string]string{"far/main.tf": smallModule + "module \"far\" {\n  source = \"example.com/far/away\"\n}\n", "near/main.tf": smallModule})
-	f.vendor.problems = []bundle.Problem{{Severity: bundle.Warning, Message: "OpenTofu is not ready"}}
+	f.vendor.problems, f.vendor.skipped = []bundle.Problem{{Severity: bundle.Warning, Message: "OpenTofu is not ready"}}, true
 	_, _, err := f.SaveResource(f.system, version("far", "v1", template.Active), fromRepo("far"))
 	require.ErrorContains(t, err, `main.tf:12: module "far" comes from example.com/far/away and could not be fetched yet`)
 	_, _, err = f.SaveResource(f.system, version("far", "v1", template.Draft), fromRepo("far"))
@@ -346,7 +346,7 @@ func TestNoToolYet(t *testing.T) {
 	near, _, err := f.SaveResource(f.system, version("near", "v1", template.Active), fromRepo("near"))
 	require.NoError(t, err)
 	require.Equal(t, "warning||:0|OpenTofu is not ready\n", problemsText(near.Problems))
-	f.vendor.problems = nil
+	f.vendor.problems, f.vendor.skipped = nil, false
 	require.NoError(t, f.SetResourceState(f.system, demo, "far", "v1", template.Active))
 }
 

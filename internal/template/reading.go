@@ -143,19 +143,20 @@ func (s *Service) readBefore(ctx context.Context, projectID string, packed *bund
 
 // complete adds modules and the lock file to packed code and stores it.
 func (s *Service) complete(ctx context.Context, opened *openedSource, packed *bundle.Bundle, spec ResourceSpec, out *Reading) error {
-	done, missing, err := s.vendored(ctx, opened, packed, spec)
+	res, err := s.vendored(ctx, opened, packed, spec)
 	if err != nil {
 		return err
 	}
+	done := res.Bundle
 	if err := s.bundles.Put(ctx, done); err != nil {
 		return err
 	}
 	out.Module = *done.Module
-	out.Module.Problems = append(slices.Clone(out.Module.Problems), missing...)
+	out.Module.Problems = append(slices.Clone(out.Module.Problems), res.Problems...)
 	out.Problems = out.Module.Problems
 	out.Bundle = BundleRef{Digest: done.Digest, Dir: done.Dir, Source: packed.Digest, Folder: packed.Dir}
-	out.Bundle.Incomplete = len(missing) > 0 && (done.Digest == packed.Digest || failed(missing))
-	if out.Bundle.Incomplete && !failed(missing) {
+	out.Bundle.Incomplete = res.Skipped || res.Failed()
+	if res.Skipped {
 		out.addMissingModules(bundle.WalkModules(opened.fs, cleanFolder(spec.Source.Path)))
 	}
 	return nil
@@ -179,9 +180,9 @@ func (r *Reading) addMissingModules(walk bundle.Walk) {
 
 // vendored lets the tool complete the code. Code that cannot even be parsed is left
 // as it is: the tool would say the same again.
-func (s *Service) vendored(ctx context.Context, opened *openedSource, packed *bundle.Bundle, spec ResourceSpec) (*bundle.Bundle, []Problem, error) {
+func (s *Service) vendored(ctx context.Context, opened *openedSource, packed *bundle.Bundle, spec ResourceSpec) (*vendor.Result, error) {
 	if s.vendor == nil || packed.Module.Failed() {
-		return packed, nil, nil
+		return &vendor.Result{Bundle: packed}, nil
 	}
 	req := vendor.Request{
 		Bundle: packed, Terraform: spec.Provider.Name == Terraform, Constraint: spec.Provider.Version, AllowFileGit: s.allowFileGit,
@@ -191,7 +192,7 @@ func (s *Service) vendored(ctx context.Context, opened *openedSource, packed *bu
 		system := authz.WithSubject(ctx, authz.System("publishing"))
 		env, secrets, cleanup, err := s.repositories.GitEnviron(system, opened.project, opened.source.Repository)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if cleanup != nil {
 			defer cleanup()
@@ -200,9 +201,9 @@ func (s *Service) vendored(ctx context.Context, opened *openedSource, packed *bu
 	}
 	res, err := s.vendor.Vendor(ctx, req)
 	if err != nil {
-		return nil, nil, fmt.Errorf("completing the code: %w", err)
+		return nil, fmt.Errorf("completing the code: %w", err)
 	}
-	return res.Bundle, res.Problems, nil
+	return res, nil
 }
 
 func (s *Service) openSource(ctx context.Context, projectID string, src Source) (*openedSource, error) {

@@ -54,13 +54,14 @@ const (
 type stubVendor struct {
 	calls    int
 	problems []bundle.Problem
+	skipped  bool // as when there is no tool yet
 	last     vendor.Request
 }
 
 func (v *stubVendor) Vendor(_ context.Context, req vendor.Request) (*vendor.Result, error) {
 	v.calls++
 	v.last = req
-	return &vendor.Result{Bundle: req.Bundle, Problems: v.problems}, nil
+	return &vendor.Result{Bundle: req.Bundle, Problems: v.problems, Skipped: v.skipped}, nil
 }
 
 func eachService(t *testing.T, test func(t *testing.T, f *fixture), options ...dbtest.Option) {

@@ -65,6 +65,8 @@ type Request struct {
 type Result struct {
 	Bundle   *bundle.Bundle
 	Problems []bundle.Problem
+	// Skipped says that there is no tool yet, so that nothing was fetched or checked.
+	Skipped bool
 }
 
 // Failed reports whether a problem stops the version from being published.
@@ -119,6 +121,7 @@ func (v *Vendor) Vendor(ctx context.Context, req Request) (_ *Result, err error)
 	}
 	if problem != nil {
 		res.Problems = append(res.Problems, *problem)
+		res.Skipped = !res.Failed()
 		return res, nil
 	}
 	if res.Problems = checkRequired(walk, t.binary); res.Failed() {
