@@ -71,7 +71,7 @@ func liveCell(r views.Rows, i int, c views.Column) templ.Attributes {
 	if !c.Live {
 		return nil
 	}
-	return templ.Attributes{"id": r.CellID(i, c.Name)}
+	return templ.Attributes{"id": r.CellID(i, c.Name), "data-live-cell": true}
 }
 
 func severalID(r views.Rows, i int, c views.Column, option int) string {

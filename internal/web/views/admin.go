@@ -127,6 +127,10 @@ type TemplatePage struct {
 	Outputs     []TemplateOutput
 	CanCreate   bool
 	MissingRole string
+	// Author is what authors see, and those who share; nil for others. Unpublished says that there is nothing to see for
+	// developers yet.
+	Author      *TemplateAuthor
+	Unpublished bool
 }
 
 // TemplateVersion is one version of a template.

@@ -26,6 +26,7 @@ type Rows struct {
 	Rows    []Row
 	Empty   string // said where there are none
 	Error   string // about all of them
+	Note    string // what a button did, or had no need to do
 	// Fixed says that rows are neither added nor removed.
 	Fixed bool
 	// FocusAdd puts the focus on the button that adds, because the row that had it is gone.
