@@ -51,7 +51,7 @@ func (a *App) newTransports(ctx context.Context) error {
 	err = web.Register(mux, web.Deps{
 		Audit: a.audit, Identity: a.identity, Projects: a.projects, Templates: a.templates, Contexts: a.contexts,
 		Environments: a.environments, Runs: a.runs, Events: a.events, Tools: a.tools, Logger: a.cfg.Logger,
-		Statics: a.statics, Repositories: a.repositories, Keyring: a.keyring,
+		Statics: a.statics, Repositories: a.repositories, Manifests: a.manifests, Keyring: a.keyring,
 		Secure: strings.HasPrefix(a.cfg.BaseURL, "https:"),
 	})
 	if err != nil {

@@ -353,7 +353,7 @@ func (s *server) refuseTemplate(w http.ResponseWriter, r *http.Request, e *templ
 // a version that is published by now cannot change.
 func (s *server) overtakenTemplate(r *http.Request, e *templateEditing) error {
 	e.Form.Error = overtaken("version", e.Updated)
-	e.Form.Current = views.ProjectPath(e.Project.Slug, "templates", e.Name.Value, "versions", r.PathValue("version"), "manifest")
+	e.Form.Current = views.ProjectPath(e.Project.Slug, "templates", e.Name.Value, "manifest") + "?version=" + url.QueryEscape(r.PathValue("version"))
 	return nil
 }
 

@@ -48,12 +48,7 @@ func (s *server) liveTemplate(ctx context.Context, sc scope, v *views.TemplateEd
 			}
 		}
 	}
-	slices.SortStableFunc(live.Problems, func(a, b views.TemplateProblem) int { return cmp.Compare(boolText(a.Warning), boolText(b.Warning)) })
-	for _, p := range live.Problems {
-		if !p.Warning {
-			live.Errors++
-		}
-	}
+	slices.SortStableFunc(live.Problems, func(a, b views.Problem) int { return cmp.Compare(boolText(a.Warning), boolText(b.Warning)) })
 	live.Readme, err = markdown(v.Readme.Value)
 	v.Live = live
 	return compiled, err
@@ -132,8 +127,8 @@ func columnOf(rows, property string) string {
 }
 
 // problem is a problem as the page shows it.
-func (p formPlaces) problem(v *views.TemplateEditor, from template.Problem) views.TemplateProblem {
-	out := views.TemplateProblem{Warning: from.Severity != bundle.Error, Text: sentence("", from.Message)}
+func (p formPlaces) problem(v *views.TemplateEditor, from template.Problem) views.Problem {
+	out := views.Problem{Warning: from.Severity != bundle.Error, Message: sentence("", from.Message)}
 	rows, n, column, ok := p.row(from.Path)
 	switch {
 	case ok && rows == "resources":

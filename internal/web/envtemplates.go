@@ -58,7 +58,7 @@ func authorVersion(t template.Summary, ver template.SummaryVersion, sc scope) vi
 		return views.ProjectPath(sc.Project.Slug, append([]string{"templates", t.Name}, parts...)...)
 	}
 	v := views.AuthorVersion{
-		Version: ver.Version, State: string(ver.State), Errors: ver.Errors, Warnings: ver.Warnings, Updated: views.At(ver.UpdatedAt, sc.Now),
+		Version: ver.Version, State: views.VersionState(ver.State), Errors: ver.Errors, Warnings: ver.Warnings, Updated: views.At(ver.UpdatedAt, sc.Now),
 		URL: path() + "?version=" + url.QueryEscape(ver.Version),
 	}
 	if t.ProjectID != sc.id {
@@ -119,9 +119,9 @@ func (s *server) templateAuthor(r *http.Request, sc scope, t template.Summary) (
 		}
 		v := authorVersion(t, ver, sc)
 		v.Latest, latest = !latest && ver.State == template.Active, latest || ver.State == template.Active
-		v.Users, v.Hidden = templateUsers(users[ver.Version])
+		v.Users = versionUsers(sc, users[ver.Version])
 		if i+1 < len(t.Versions) && own {
-			v.Compare = views.ProjectPath(sc.Project.Slug, "templates", t.Name, "compare") + "?" + url.Values{"from": {t.Versions[i+1].Version}, "to": {ver.Version}}.Encode()
+			v.Compare = compareURL(views.ProjectPath(sc.Project.Slug, "templates", t.Name, "compare"), t.Versions[i+1].Version, ver.Version)
 		}
 		a.Versions = append(a.Versions, v)
 	}
@@ -142,17 +142,6 @@ func (s *server) templateSharing(r *http.Request, sc scope, t template.Summary) 
 		url: views.ProjectPath(sc.Project.Slug, "templates", t.Name, "share"), what: "environment template", with: with,
 		means: "Developers of a project that it is shared with can make environments of its published versions; nobody there can change it.",
 	})
-}
-
-func templateUsers(users []template.User) (shown []views.AuthorUser, hidden int) {
-	for _, u := range users {
-		if u.Hidden {
-			hidden++
-			continue
-		}
-		shown = append(shown, views.AuthorUser{Name: u.Name, Project: u.Project, Status: u.Status, URL: views.ProjectPath(u.Project, "environments", u.Name)})
-	}
-	return shown, hidden
 }
 
 // ownTemplate is a template of the project itself, for somebody with the permission.
@@ -286,4 +275,32 @@ func yamlText(m manifest.Manifest) (string, error) {
 }
 
 // noVersion says that a template has nothing that developers could see yet.
-func noVersion(err error) bool { return errors.Is(err, template.ErrNoVersion) || errors.Is(err, template.ErrNotUsable) }
+func noVersion(err error) bool {
+	return errors.Is(err, template.ErrNoVersion) || errors.Is(err, template.ErrNotUsable)
+}
+
+// compareTemplates shows what differs between two versions.
+func (s *server) compareTemplates(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("template")
+	sc, err := s.inProject(w, r, views.SectionTemplates, "Compare "+name)
+	if err != nil {
+		return err
+	}
+	t, err := s.Templates.EnvironmentTemplate(r.Context(), sc.id, name)
+	if err != nil {
+		return err
+	}
+	versions := t.Versions
+	if !sc.can(authz.TemplateSourceRead) || t.ProjectID != sc.id {
+		versions = slices.DeleteFunc(slices.Clone(versions), func(v template.SummaryVersion) bool { return v.State == template.Draft })
+	}
+	base := views.ProjectPath(sc.Project.Slug, "templates")
+	return s.compare(w, r, sc, compared{
+		list: "Environment Templates", listURL: base, name: name, url: base + "/" + url.PathEscape(name), versions: versions,
+		compare: func(from, to string) (*template.Comparison, error) {
+			return s.Templates.CompareEnvironment(r.Context(), sc.id, name, from, to)
+		},
+	})
+}
+
+func documentLines(text string) []string { return strings.Split(strings.TrimSuffix(text, "\n"), "\n") }

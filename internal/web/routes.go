@@ -11,6 +11,7 @@ import (
 	"github.com/berthdev/berth/internal/environment"
 	"github.com/berthdev/berth/internal/event"
 	"github.com/berthdev/berth/internal/identity"
+	"github.com/berthdev/berth/internal/manifest"
 	"github.com/berthdev/berth/internal/project"
 	"github.com/berthdev/berth/internal/repository"
 	"github.com/berthdev/berth/internal/run"
@@ -34,6 +35,7 @@ type Deps struct {
 	Tools        *tofu.Manager
 	Statics      *staticresource.Service
 	Repositories *repository.Service
+	Manifests    *manifest.Service
 	// Keyring seals what was typed into a form and must not be shown, until the form is saved.
 	Keyring *secret.Keyring
 	Logger  *slog.Logger
@@ -99,6 +101,18 @@ func routes() []route {
 		{get, prj + "/activity/events", authz.RunRead, (*server).activityEvents},
 
 		{get, prj + "/templates", authz.TemplateRead, (*server).catalog},
+		{post, prj + "/templates", authz.TemplateWrite, (*server).createTemplate},
+		{get, prj + "/templates/new", authz.TemplateWrite, (*server).newTemplate},
+		{get, prj + "/templates/{template}/compare", authz.TemplateRead, (*server).compareTemplates},
+		{get, prj + "/templates/{template}/manifest", authz.TemplateSourceRead, (*server).templateManifest},
+		{get, prj + "/templates/{template}/new-version", authz.TemplateWrite, (*server).newTemplateVersion},
+		{post, prj + "/templates/{template}/versions", authz.TemplateWrite, (*server).createTemplateVersion},
+		{get, prj + "/templates/{template}/versions/{version}/edit", authz.TemplateWrite, (*server).editTemplate},
+		{post, prj + "/templates/{template}/versions/{version}", authz.TemplateWrite, (*server).saveTemplate},
+		{post, prj + "/templates/{template}/versions/{version}/state", authz.TemplateWrite, (*server).setTemplateState},
+		{post, prj + "/templates/{template}/versions/{version}/delete", authz.TemplateWrite, (*server).deleteTemplate},
+		{post, prj + "/templates/{template}/delete", authz.TemplateWrite, (*server).deleteTemplate},
+		{post, prj + "/templates/{template}/share", authz.TemplateShare, (*server).shareTemplate},
 		{get, prj + "/templates/{template}", authz.TemplateRead, (*server).templatePage},
 		{get, prj + "/contexts", authz.ContextRead, (*server).contexts},
 		{post, prj + "/contexts", authz.ContextWrite, (*server).createContext},

@@ -99,6 +99,10 @@ type Catalog struct {
 	Category   string         // the only one shown, "" for all
 	Categories []string
 	CanCreate  bool
+	// Author says that the reader writes templates: Rows are those with versions in every state, NewURL makes one.
+	Author bool
+	Rows   []AuthorRow
+	NewURL string
 }
 
 // TemplateCard is one template in the catalog.

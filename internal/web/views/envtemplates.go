@@ -30,8 +30,7 @@ type ContextChoice struct {
 
 // TemplateLive is what follows from an editor's form, and is replaced while it is filled in.
 type TemplateLive struct {
-	Problems  []TemplateProblem
-	Errors    int
+	Problems  []Problem
 	Graph     Graph
 	Readme    string   // HTML
 	Names     []Option // of the module's variables, with their type
@@ -42,12 +41,6 @@ type TemplateLive struct {
 	Inputs, Advanced []Field
 	// Parts are the ids of all that is replaced.
 	Parts string
-}
-
-// TemplateProblem is one thing wrong with a version, and the address of the field it is about.
-type TemplateProblem struct {
-	Warning          bool
-	Text, Place, URL string
 }
 
 // AvailableGroup is what expressions can use of one node.
@@ -70,20 +63,15 @@ type AuthorRow struct {
 
 // AuthorVersion is a version as its authors see it.
 type AuthorVersion struct {
-	Version, State   string
+	Version          string
+	State            VersionState
 	Errors, Warnings int
 	Updated          Moment
 	URL              string
-	Users            []AuthorUser
-	Hidden           int // users in projects that the reader cannot see
+	Users            []VersionUser
 	// Edit leads to the editor of a draft, Copy to that of another version. The others are POSTs.
 	Edit, Copy, Activate, Disable, Delete, Compare string
 	Latest                                         bool
-}
-
-// AuthorUser is an environment that uses a version.
-type AuthorUser struct {
-	Name, Project, Status, URL string
 }
 
 // TemplateAuthor is what authors see of a template beside what every reader does.
