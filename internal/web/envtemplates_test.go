@@ -240,3 +240,30 @@ func (v *visitor) html() string {
 	require.NoError(v.t, err)
 	return html
 }
+
+// TestFollowLatest: an environment made with the latest version follows it until it is told to stay.
+func TestFollowLatest(t *testing.T) {
+	t.Parallel()
+	s := apptest.Start(t, apptest.Options{})
+	v, dev := signedIn(t, s, apptest.Admin), signedIn(t, s, apptest.Developer)
+	v.get(templatesPath + "/new")
+	v.submit("Publish", wired())
+	dev.get(environmentsPath + "/new?template=web")
+	require.Equal(t, "Latest (v1 now)", text(dev.doc.Find(`[name="version"] option`).First()))
+	dev.submit("Create", url.Values{"name": {"follows"}, "version": {""}})
+	require.Contains(t, dev.text("#environment-header"), "follows the latest")
+	dev.get(environmentsPath + "/new?template=web")
+	dev.submit("Create", url.Values{"name": {"stays"}})
+	require.NotContains(t, dev.text("#environment-header"), "follows the latest")
+
+	v.get(templatesPath + "/web/new-version")
+	v.submit("Publish", url.Values{"variables.0.value": {"$(environment.name)$"}})
+	require.Contains(t, v.text("main"), "web v2 is published", v.text("main"))
+	dev.get(environmentsPath + "/follows/settings")
+	require.Contains(t, dev.text("#environment-header"), "v2 at the next deploy")
+	dev.submit("Save version", url.Values{"follow": {"false"}})
+	require.Contains(t, dev.text("main"), "follows stays with v1")
+	require.NotContains(t, dev.text("#environment-header"), "follows the latest")
+	dev.submit("Save version", url.Values{"follow": {"true"}})
+	require.Contains(t, dev.text("#environment-header"), "follows the latest")
+}

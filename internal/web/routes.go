@@ -155,6 +155,7 @@ func routes() []route {
 		{post, env + "/inputs/check", authz.EnvironmentUpdate, (*server).checkInputs},
 		{post, env + "/inputs/{variable}/remove", authz.EnvironmentUpdate, (*server).removeInput},
 		{post, env + "/resources/{resource}/outputs/{output}", authz.OutputSensitive, (*server).revealOutput},
+		{post, env + "/version", authz.EnvironmentUpdate, (*server).setVersion},
 		{post, env + "/deploy", authz.EnvironmentDeploy, (*server).deploy},
 		{post, env + "/retry", authz.EnvironmentDeploy, (*server).retry},
 		{post, env + "/plan", authz.EnvironmentDeploy, (*server).startPlan},
