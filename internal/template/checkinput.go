@@ -69,7 +69,7 @@ func (e EnvironmentSpec) check() error {
 		f.Add("spec.moduleInputs", "%q is unknown; use offered or hidden", e.ModuleInputs)
 	}
 	f.Check(len(e.Readme) <= 256<<10, "spec.readme", "must not be longer than 256 kB")
-	f.Check(len(e.Icon) <= 128<<10, "spec.icon", "must not be larger than 128 kB")
+	f.Check(len(e.Icon) <= 176<<10, "spec.icon", "must not be larger than 128 kB")
 	f.Check(len(e.Resources) <= 200, "spec.resources", "a template holds at most 200 resources")
 	checkRefs(&f, e.Contexts)
 	return f.Err()

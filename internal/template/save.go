@@ -44,6 +44,10 @@ type SaveInput struct {
 	// OrDraft saves a version that should be active as a draft when its problems
 	// stop it from being active.
 	OrDraft bool
+	// OnlyNew refuses to change a version that exists. IfUnchangedSince, when set, is the
+	// UpdatedAt that the caller has seen: a version changed since then is not overwritten.
+	OnlyNew          bool
+	IfUnchangedSince time.Time
 }
 
 // SaveResource creates or changes a version of a resource template. A source is
@@ -333,6 +337,9 @@ func (s *Service) saveVersion(ctx context.Context, tx *db.Tx, k kind, in SaveInp
 		return "", nil, err
 	}
 	old, err := getSaved(ctx, tx, k, templateID, in.Version)
+	if wrong := in.expected(k, old); wrong != nil && (err == nil || errors.Is(err, db.ErrNoRows)) {
+		return "", nil, wrong
+	}
 	if errors.Is(err, db.ErrNoRows) {
 		v.id, v.createdAt, v.spec = db.NewID(k.idPrefix()), tx.Now(), sealed
 		return Created, nil, saving(k, insertVersion(ctx, tx, k, v))
@@ -354,6 +361,18 @@ func (s *Service) saveVersion(ctx context.Context, tx *db.Tx, k kind, in SaveInp
 		return "", nil, ErrFixedVersion.With("Version %q of %s %q is %s and cannot change; save the change as another version.", in.Version, k.word, in.Name, old.state)
 	}
 	return Updated, old, saving(k, updateVersion(ctx, tx, k, v))
+}
+
+// expected refuses to write over what whoever saves has not seen; old is nil where
+// there is no such version.
+func (in SaveInput) expected(k kind, old *oldVersion) error {
+	switch {
+	case in.OnlyNew && old != nil:
+		return withField(ErrVersionExists.With("There already is a version %q of %s %q.", in.Version, k.word, in.Name), "version")
+	case !in.IfUnchangedSince.IsZero() && (old == nil || old.updatedAt.UnixMicro() != in.IfUnchangedSince.UnixMicro()):
+		return ErrVersionChanged.With("Somebody else changed version %q of %s %q.", in.Version, k.word, in.Name)
+	}
+	return nil
 }
 
 func saving(k kind, err error) error {
@@ -427,14 +446,15 @@ type oldVersion struct {
 	specJSON     string
 	problemsJSON string
 	createdAt    time.Time
+	updatedAt    time.Time
 }
 
 func getSaved(ctx context.Context, tx *db.Tx, k kind, templateID, version string) (*oldVersion, error) {
 	return db.One(ctx, tx, func(s db.Scanner) (*oldVersion, error) {
 		v := &oldVersion{}
-		err := s.Scan(&v.id, &v.state, &v.specJSON, &v.problemsJSON, db.ScanTime(&v.createdAt))
+		err := s.Scan(&v.id, &v.state, &v.specJSON, &v.problemsJSON, db.ScanTime(&v.createdAt), db.ScanTime(&v.updatedAt))
 		return v, err
-	}, `SELECT id, state, spec_json, problems_json, created_at FROM `+k.versions+` WHERE template_id = $1 AND version = $2`, templateID, version)
+	}, `SELECT id, state, spec_json, problems_json, created_at, updated_at FROM `+k.versions+` WHERE template_id = $1 AND version = $2`, templateID, version)
 }
 
 // sameSpec compares a stored specification with one whose values are in clear.

@@ -28,10 +28,14 @@ var (
 	ErrNotFound     = fault.New(fault.NotFound, "template_not_found", "There is no such template.")
 	ErrNoVersion    = fault.New(fault.NotFound, "template_version_not_found", "The template has no such version.")
 	ErrFixedVersion = fault.New(fault.Conflict, "template_version_fixed", "A version that was active never changes.")
-	ErrNotUsable    = fault.New(fault.Conflict, "template_version_not_active", "The version of the template is not active.")
-	ErrState        = fault.New(fault.Conflict, "template_version_state", "The version cannot go to this state.")
-	ErrNoContext    = fault.New(fault.Conflict, "context_missing", "A config context that the template needs is missing.")
-	ErrNoStatic     = fault.New(fault.Conflict, "static_resource_missing", "A static resource that the template needs is missing.")
+	// ErrVersionExists and ErrVersionChanged keep one from overwriting what somebody else saved.
+	ErrVersionExists  = fault.New(fault.Conflict, "template_version_exists", "There already is a version of this name.")
+	ErrVersionChanged = fault.New(fault.Conflict, "template_version_changed", "The version was changed by somebody else.")
+
+	ErrNotUsable = fault.New(fault.Conflict, "template_version_not_active", "The version of the template is not active.")
+	ErrState     = fault.New(fault.Conflict, "template_version_state", "The version cannot go to this state.")
+	ErrNoContext = fault.New(fault.Conflict, "context_missing", "A config context that the template needs is missing.")
+	ErrNoStatic  = fault.New(fault.Conflict, "static_resource_missing", "A static resource that the template needs is missing.")
 )
 
 // Deps is what the service needs.

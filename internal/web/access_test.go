@@ -32,6 +32,8 @@ func TestAccess(t *testing.T) {
 	v.create("n")
 	v.submit("Deploy", nil)
 	v.awaitStatus("n", "Deployed")
+	_, err := admin.Apply(t.Context(), apptest.Project, api.Apply{Documents: []api.DocumentFile{{File: "own.yaml", Text: ownTemplate}}})
+	require.NoError(t, err)
 	visitors := map[authz.Role]*visitor{}
 	for _, role := range authz.ProjectRoles() {
 		email := string(role) + "@example.com"
@@ -42,7 +44,7 @@ func TestAccess(t *testing.T) {
 	}
 	stranger := newVisitor(t, s)
 	fill := strings.NewReplacer("{project}", "demo", "{environment}", "n", "{number}", "1", "{tab}", "resources", "{step}/earlier", "b/earlier?before=2",
-		"{step}", "b", "{template}", "pair", "{context}", "none", "{resourcetemplate}", "none", "{version}", "none", "{static}", "none", "{repository}", "none", "{binding}", "none", "{resource}", "b", "{output}", "endpoint", "{variable}", "port", "{$}", "")
+		"{step}", "b", "{template}/compare", "own/compare", "{template}/manifest", "own/manifest", "{template}/new-version", "own/new-version", "{template}", "own", "{version}", "v1", "{context}", "none", "{resourcetemplate}", "none", "{static}", "none", "{repository}", "none", "{binding}", "none", "{resource}", "b", "{output}", "endpoint", "{variable}", "port", "{$}", "")
 
 	var golden strings.Builder
 	for _, rt := range web.Routes() {
@@ -88,6 +90,20 @@ func TestAccess(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(want), golden.String(), "run the test with -update and read the difference")
 }
+
+// ownTemplate is an environment template of the project itself.
+const ownTemplate = `
+apiVersion: berth.dev/v1
+kind: EnvironmentTemplate
+metadata: {name: own}
+spec:
+  version: v1
+  versionState: active
+  resources:
+    - {name: a, kind: resourcetemplate, template: a}
+  variables:
+    - {name: name, value: "$(environment.name)$", valueType: expression}
+`
 
 // status1 is the status of one answer, whose body is left alone and whose redirect is not followed.
 func (v *visitor) status1(method, path string) int {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berthdev/berth/internal/audit"
 	"github.com/berthdev/berth/internal/authz"
+	"github.com/berthdev/berth/internal/environment"
 	"github.com/berthdev/berth/internal/fault"
 	"github.com/berthdev/berth/internal/run"
 	"github.com/berthdev/berth/internal/web/views"
@@ -43,6 +44,30 @@ func (s *server) start(w http.ResponseWriter, r *http.Request, verb func(ctx con
 		return err
 	}
 	return redirect(w, r, base)
+}
+
+// setVersion lets an environment follow the latest version of its template, or stay with the one it has.
+func (s *server) setVersion(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.Projects.Get(r.Context(), r.PathValue("project"))
+	if err != nil {
+		return err
+	}
+	follow := r.PostFormValue("follow") == "true"
+	e, err := s.Environments.Update(r.Context(), string(p.ID), r.PathValue("environment"), environment.UpdateInput{FollowLatest: &follow})
+	back := views.ProjectPath(p.Name, "environments", r.PathValue("environment"), "settings")
+	if f := answerable(err); err != nil && f != nil {
+		s.setFlash(w, views.FlashError, f.Message)
+		return redirect(w, r, back)
+	}
+	if err != nil {
+		return err
+	}
+	text := e.Name + " stays with " + e.Template.Version + "."
+	if follow {
+		text = e.Name + " follows the latest version of " + e.Template.Name + "."
+	}
+	s.setFlash(w, views.FlashOK, text)
+	return redirect(w, r, back)
 }
 
 // askForInputs shows the tab Input Variables with a row for each input that is missing or wrong.

@@ -24,7 +24,7 @@ func (f environmentFacts) header() views.EnvironmentHeader {
 	status := environmentStatus(f.Status)
 	h := views.EnvironmentHeader{
 		Project: f.Project.Slug, Name: f.Name, Status: status, Since: views.At(f.StatusSince, f.Now), Template: f.Template.Name,
-		Version: f.Template.Version, UpdateAvailable: f.newer, Owner: f.OwnerEmail, Sandbox: f.Sandbox,
+		Version: f.Template.Version, UpdateAvailable: f.newer, Follows: f.FollowLatest, Owner: f.OwnerEmail, Sandbox: f.Sandbox,
 	}
 	if f.Status.Busy() {
 		h.Cancel = f.cancelAction()
@@ -92,6 +92,10 @@ func (f environmentFacts) retryAction() *views.Action {
 func (f environmentFacts) settings() views.EnvironmentSettings {
 	v := views.EnvironmentSettings{
 		ID: string(f.ID), UniqueName: f.UniqueName, Created: views.At(f.CreatedAt, f.Now), CreatedBy: f.OwnerEmail,
+		Version: f.Template.Version, Follows: f.FollowLatest,
+	}
+	if f.may[authz.EnvironmentUpdate] == "" && !f.Status.Busy() {
+		v.VersionURL = f.base + "/version"
 	}
 	for _, r := range f.resources {
 		v.Objects += r.ObjectCount

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -40,7 +41,7 @@ func (s *server) newView(w http.ResponseWriter, r *http.Request, form url.Values
 			Help: "Lower-case letters, digits and hyphens. It cannot be changed later.", Placeholder: "ecs-1",
 		},
 		Template: views.Field{Label: "Template", Name: "template", Kind: views.FieldSelect, Required: true},
-		Version:  views.Field{Label: "Version", Name: "version", Kind: views.FieldSelect, Required: true},
+		Version:  views.Field{Label: "Version", Name: "version", Kind: views.FieldSelect},
 	}
 	cards, err := s.Templates.Catalog(r.Context(), sc.id)
 	if err != nil {
@@ -91,6 +92,10 @@ func chooseTemplate(v *views.NewEnvironment, cards []template.Card, form url.Val
 		return nil
 	}
 	v.Template.Value, v.Version.Value = card.Name, card.LatestActive
+	v.Version.Options = []views.Option{{Label: "Latest (" + card.LatestActive + " now)"}}
+	if form.Has("version") && form.Get("version") == "" {
+		v.Version.Value, v.Version.Help = "", "Each deploy uses the version that is the latest then."
+	}
 	for _, version := range card.Versions {
 		v.Version.Options = append(v.Version.Options, views.Option{Value: version.Version, Label: version.Version})
 		if version.Version == form.Get("version") {
@@ -100,7 +105,9 @@ func chooseTemplate(v *views.NewEnvironment, cards []template.Card, form url.Val
 	return card
 }
 
+// versionID is the id of a version; without one, of the latest.
 func versionID(card *template.Card, version string) template.EnvironmentVersionID {
+	version = cmp.Or(version, card.LatestActive)
 	for _, v := range card.Versions {
 		if v.Version == version {
 			return v.ID

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -104,10 +103,12 @@ func (s *server) fillResource(r *http.Request, sc scope, v *views.ResourceTempla
 		v.Form.Seen = seenAt(stored.UpdatedAt)
 	} else {
 		v.Form.URL = resourcePath(sc, stored.Template, "new-version") + "?" + url.Values{"from": {stored.Version}}.Encode()
-		v.Version.Value = nextVersion(stored.Version)
 	}
 	if t, err := s.Templates.ResourceTemplate(r.Context(), sc.id, stored.Template); err == nil {
 		v.DisplayName.Value, v.Description.Value = t.DisplayName, t.Description
+		if !isDraft {
+			v.Version.Value = nextVersion(*t)
+		}
 	}
 	spec := stored.Spec
 	v.Provider.Value, v.Constraint.Value = string(spec.Provider.Name), spec.Provider.Version
@@ -154,19 +155,6 @@ func secondsText(n int) string {
 		return ""
 	}
 	return num(n)
-}
-
-// nextVersion counts the last number of a version up.
-func nextVersion(version string) string {
-	i := len(version)
-	for i > 0 && version[i-1] >= '0' && version[i-1] <= '9' {
-		i--
-	}
-	n, err := strconv.Atoi(version[i:])
-	if err != nil {
-		return version + "-2"
-	}
-	return version[:i] + num(n+1)
 }
 
 // describeUpload says what is in the archive and offers its folders.

@@ -30,7 +30,7 @@ func page(title string, s views.Section) views.Page {
 func stories() map[string]templ.Component {
 	all := map[string]templ.Component{}
 	for _, group := range []map[string]templ.Component{
-		signInStories(), listStories(), newStories(), environmentStories(), runStories(), catalogStories(), adminStories(), platformStories(), resourceStories(), errorStories(),
+		signInStories(), listStories(), newStories(), environmentStories(), runStories(), catalogStories(), adminStories(), platformStories(), resourceStories(), envTemplateStories(), errorStories(),
 	} {
 		for name, c := range group {
 			all[name] = c

@@ -45,6 +45,12 @@ func (s *server) catalog(w http.ResponseWriter, r *http.Request) error {
 		v.Cards = append(v.Cards, card)
 	}
 	slices.Sort(v.Categories)
+	if sc.can(authz.TemplateWrite) {
+		v.Author, v.NewURL = true, v.Base+"/new"
+		if v.Rows, err = s.authorRows(r, sc, v.Text); err != nil {
+			return err
+		}
+	}
 	return render(w, r, http.StatusOK, CatalogPage(v))
 }
 
@@ -70,7 +76,7 @@ func cardOf(c template.Card, project string) views.TemplateCard {
 }
 
 // maxImage bounds a picture in the place of an icon: it is written into each page that shows it.
-const maxImage = 64 << 10
+const maxImage = 176 << 10
 
 // iconOf is the icon or the picture of a template. A picture is only ever the source of an image element, where nothing
 // in it can run.
@@ -85,24 +91,41 @@ func iconOf(icon string) (name, image string) {
 
 // templatePage shows one template in its newest active version, or the one that the address asks for.
 func (s *server) templatePage(w http.ResponseWriter, r *http.Request) error {
+	return s.drawTemplatePage(w, r, http.StatusOK, func(*views.TemplatePage) {})
+}
+
+func (s *server) drawTemplatePage(w http.ResponseWriter, r *http.Request, status int, change func(*views.TemplatePage)) error {
 	name := r.PathValue("template")
 	sc, err := s.inProject(w, r, views.SectionTemplates, name)
 	if err != nil {
 		return err
 	}
 	view, err := s.Templates.View(r.Context(), sc.id, name, r.URL.Query().Get("version"))
+	if err != nil && !(noVersion(err) && sc.can(authz.TemplateWrite)) {
+		return err
+	}
+	t, err := s.Templates.EnvironmentTemplate(r.Context(), sc.id, name)
 	if err != nil {
 		return err
 	}
-	all, err := s.Templates.ListEnvironments(r.Context(), sc.id)
-	if err != nil {
+	v := views.TemplatePage{Page: sc.Page, CanCreate: sc.can(authz.EnvironmentCreate), MissingRole: roleFor(r, authz.EnvironmentCreate, sc.id)}
+	if v.Author, err = s.templateAuthor(r, sc, *t); err != nil {
 		return err
 	}
+	if view == nil {
+		v.Unpublished = true
+		v.Card = cardOf(template.Card{Name: t.Name, DisplayName: t.DisplayName, Summary: t.Description}, sc.Project.Slug)
+	} else if err := fillTemplatePage(&v, view, *t, sc); err != nil {
+		return err
+	}
+	change(&v)
+	return render(w, r, status, TemplatePage(v))
+}
+
+// fillTemplatePage adds what developers see of a published version.
+func fillTemplatePage(v *views.TemplatePage, view *template.VersionView, t template.Summary, sc scope) (err error) {
 	card := template.Card{Name: view.Template, DisplayName: view.DisplayName, Summary: view.Summary, Icon: view.Icon, Category: view.Category, LatestActive: view.Version}
-	v := views.TemplatePage{
-		Page: sc.Page, Card: cardOf(card, sc.Project.Slug), CanCreate: sc.can(authz.EnvironmentCreate),
-		MissingRole: roleFor(r, authz.EnvironmentCreate, sc.id), Graph: templateGraph(view.Graph),
-	}
+	v.Card, v.Graph = cardOf(card, sc.Project.Slug), templateGraph(view.Graph)
 	if v.Readme, err = markdown(view.Readme); err != nil {
 		return err
 	}
@@ -119,13 +142,8 @@ func (s *server) templatePage(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	for _, t := range all {
-		if t.Name == view.Template {
-			v.Versions = append(v.Versions, versionRows(t, view, sc)...)
-			break
-		}
-	}
-	return render(w, r, http.StatusOK, TemplatePage(v))
+	v.Versions = versionRows(t, view, sc)
+	return nil
 }
 
 func versionRows(t template.Summary, view *template.VersionView, sc scope) []views.TemplateVersion {

@@ -119,7 +119,7 @@ func New() (*Language, error) {
 		ext.Strings(),
 		ext.Math(),
 	}
-	for _, name := range scalarNames() {
+	for _, name := range Names() {
 		opts = append(opts, cel.Variable(name, cel.StringType))
 	}
 	env, err := cel.NewEnv(opts...)
@@ -129,9 +129,9 @@ func New() (*Language, error) {
 	return &Language{env: env}, nil
 }
 
-// scalarNames are declared one by one, so that a misspelt one is found when a
-// template is saved and not when it runs.
-func scalarNames() []string {
+// Names are the single values that an expression can use. They are declared one by
+// one, so that a misspelt one is found when a template is saved and not when it runs.
+func Names() []string {
 	return []string{
 		"environment.id", "environment.name", "environment.uniqueName", "environment.project",
 		"environment.template", "environment.version", "user.email",

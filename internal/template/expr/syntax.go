@@ -240,7 +240,7 @@ func readable(issues *cel.Issues) string {
 		message := e.Message
 		if name, ok := strings.CutPrefix(message, "undeclared reference to '"); ok {
 			name, _, _ = strings.Cut(name, "'")
-			message = fmt.Sprintf("there is no %q; an expression can use %s, and resource[\"name\"].output.name", name, strings.Join(scalarNames(), ", "))
+			message = fmt.Sprintf("there is no %q; an expression can use %s, and resource[\"name\"].output.name", name, strings.Join(Names(), ", "))
 		}
 		message = fmt.Sprintf("%s (column %d)", message, e.Location.Column()+1)
 		if !slices.Contains(out, message) {

@@ -158,6 +158,21 @@
   }, true);
   const armForms = () => { for (const f of $$("form[data-check]")) f.noValidate = true; };
 
+  // ---- cells that answers replace while a form is filled in: one that was typed into since it was sent stays ---------
+  let lastValue = null;
+  document.addEventListener("focusin", (e) => { if (e.target.matches("[name$='.value']")) lastValue = e.target; });
+  document.addEventListener("input", (e) => { e.target.closest("[data-live-cell]")?.setAttribute("data-typed", ""); });
+  document.addEventListener("htmx:beforeRequest", (e) => { if (e.target.matches("[data-watch]")) for (const c of $$("[data-typed]")) c.removeAttribute("data-typed"); });
+  document.addEventListener("htmx:oobBeforeSwap", (e) => { if (e.detail.target.hasAttribute("data-typed")) e.preventDefault(); });
+  document.addEventListener("click", (e) => {
+    const b = e.target.closest("[data-insert]"), el = b && lastValue && (lastValue.isConnected ? lastValue : document.getElementById(lastValue.id));
+    if (!el) return;
+    el.setRangeText(b.dataset.insert, el.selectionStart, el.selectionEnd, "end");
+    el.focus();
+    el.dispatchEvent(new Event("input", { bubbles: true }));
+    el.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+
   // ---- inputs: the server says what is wrong while they are filled in; only errors change, never a field -----------
   const liveID = /^(f-in\.|f-edit\.|var-)/, touched = new Map(); // id of a field: "typed" or "left"
   const isLive = (el) => Boolean(el.form?.dataset.live) && liveID.test(el.id) && el.localName !== "button";

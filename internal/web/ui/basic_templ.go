@@ -2169,7 +2169,7 @@ func Graph(g views.Graph) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Icon("box", "text-muted").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Icon(nodeIcon(n), "text-muted").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

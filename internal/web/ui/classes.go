@@ -45,6 +45,10 @@ func nodeTone(s views.Status) string {
 }
 
 func edgePath(e views.GraphEdge) string {
+	if e.Circular {
+		below := max(e.Y1, e.Y2) + views.NodeHeight/2
+		return fmt.Sprintf("M%d %dC%d %d %d %d %d %d", e.X1, e.Y1, e.X1, below, e.X2, below, e.X2, e.Y2)
+	}
 	mid := (e.X1 + e.X2) / 2
 	return fmt.Sprintf("M%d %dC%d %d %d %d %d %d", e.X1, e.Y1, mid, e.Y1, mid, e.Y2, e.X2, e.Y2)
 }
@@ -53,6 +57,10 @@ func edgeTone(e views.GraphEdge) string {
 	switch {
 	case e.Active:
 		return "edge edge-active"
+	case e.Circular:
+		return "edge edge-circular"
+	case e.Inferred:
+		return "edge edge-inferred"
 	case e.Done:
 		return "edge edge-done"
 	}
@@ -152,4 +160,11 @@ func inOneLine(f views.Field) bool {
 		}
 	}
 	return true
+}
+
+func nodeIcon(n views.GraphNode) string {
+	if n.Icon == "" {
+		return "box"
+	}
+	return n.Icon
 }

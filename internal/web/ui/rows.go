@@ -65,3 +65,30 @@ func areaText(text string) string {
 	}
 	return text
 }
+
+// liveCell is the id of a cell that answers replace.
+func liveCell(r views.Rows, i int, c views.Column) templ.Attributes {
+	if !c.Live {
+		return nil
+	}
+	return templ.Attributes{"id": r.CellID(i, c.Name), "data-live-cell": true}
+}
+
+func severalID(r views.Rows, i int, c views.Column, option int) string {
+	return r.ID(i, c.Name) + "-" + num(option)
+}
+
+func hiddenValues(c views.Cell) []string {
+	if c.Values != nil {
+		return c.Values
+	}
+	if c.Value == "" {
+		return nil
+	}
+	return []string{c.Value}
+}
+
+// oneLine says that a long text is drawn as one line, which can have suggestions.
+func oneLine(c views.Column, cell views.Cell) bool {
+	return c.List != "" && !cell.Lines && !strings.Contains(cell.Value, "\n")
+}

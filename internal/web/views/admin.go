@@ -99,6 +99,10 @@ type Catalog struct {
 	Category   string         // the only one shown, "" for all
 	Categories []string
 	CanCreate  bool
+	// Author says that the reader writes templates: Rows are those with versions in every state, NewURL makes one.
+	Author bool
+	Rows   []AuthorRow
+	NewURL string
 }
 
 // TemplateCard is one template in the catalog.
@@ -127,6 +131,10 @@ type TemplatePage struct {
 	Outputs     []TemplateOutput
 	CanCreate   bool
 	MissingRole string
+	// Author is what authors see, and those who share; nil for others. Unpublished says that there is nothing to see for
+	// developers yet.
+	Author      *TemplateAuthor
+	Unpublished bool
 }
 
 // TemplateVersion is one version of a template.

@@ -56,6 +56,7 @@ type EnvironmentHeader struct {
 	Template        string
 	Version         string
 	UpdateAvailable string
+	Follows         bool // each deploy uses the latest version
 	Owner           string
 	Expires         Moment
 	// Action is the primary action; Enabled is false with a reason when it cannot be pressed now.
@@ -196,6 +197,9 @@ type EnvironmentSettings struct {
 	Contexts     []string
 	Objects      int    // how many objects a destroy removes
 	ConfirmError string // the name was typed wrongly
+	// Version is the version it has; VersionURL changes whether it follows the latest, "" for those who may not.
+	Version, VersionURL string
+	Follows             bool
 }
 
 // RunSummary is the strip on the environment's page about its latest run.

@@ -12,6 +12,8 @@ type Form struct {
 	Current string
 	// Seen is when the thing had last been changed as the form was drawn, so that a newer version is not overwritten.
 	Seen string
+	// Also selects, beside the form, what an answer that draws it again replaces: "#side".
+	Also string
 }
 
 // SeenField is the name of the field that holds Form.Seen.

@@ -1,6 +1,9 @@
 package views
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // GraphNode is one resource as it goes into the drawing.
 type GraphNode struct {
@@ -14,8 +17,10 @@ type GraphNode struct {
 	OutputURL string
 	URL       string
 	DependsOn []string
-	Exists    bool // there is nothing to wait for, whatever the status
-	Percent   int  // while it runs
+	Inferred  []string // those of DependsOn that nobody listed: an expression uses an output
+	Icon      string   // "box" when empty
+	Exists    bool     // there is nothing to wait for, whatever the status
+	Percent   int      // while it runs
 
 	X, Y int
 }
@@ -25,6 +30,8 @@ type GraphEdge struct {
 	X1, Y1, X2, Y2 int
 	Done           bool // the dependency is satisfied
 	Active         bool
+	Inferred       bool // follows from an expression
+	Circular       bool // the two wait for each other
 }
 
 // Graph is the laid-out drawing.
@@ -72,6 +79,30 @@ func Layout(nodes []GraphNode) Graph {
 		g.Height = height + 2*margin
 	}
 	g.Edges = edges(g.Nodes, byName, rank)
+	return g
+}
+
+// LayoutDraft is Layout for a graph that may be wrong: what is circular is drawn, too.
+func LayoutDraft(nodes []GraphNode) Graph {
+	g := Layout(nodes)
+	byName := map[string]GraphNode{}
+	for _, n := range g.Nodes {
+		byName[n.Name] = n
+	}
+	for _, n := range g.Nodes {
+		for _, d := range n.DependsOn {
+			from, ok := byName[d]
+			if !ok || from.X < n.X || d == n.Name {
+				continue
+			}
+			g.Edges = append(g.Edges, GraphEdge{
+				X1: from.X + NodeWidth/2, Y1: from.Y + NodeHeight, X2: n.X + NodeWidth/2, Y2: n.Y + NodeHeight, Circular: true,
+			})
+		}
+	}
+	if slices.ContainsFunc(g.Edges, func(e GraphEdge) bool { return e.Circular }) {
+		g.Height += NodeHeight / 2 // such edges hang below the nodes
+	}
 	return g
 }
 
@@ -124,8 +155,9 @@ func edges(nodes []GraphNode, byName map[string]int, rank []int) []GraphEdge {
 			out = append(out, GraphEdge{
 				X1: from.X + NodeWidth, Y1: from.Y + NodeHeight/2,
 				X2: n.X, Y2: n.Y + NodeHeight/2,
-				Done:   from.Status == Deployed || from.Status == Succeeded || from.Exists,
-				Active: n.Status.Busy(),
+				Done:     from.Status == Deployed || from.Status == Succeeded || from.Exists,
+				Active:   n.Status.Busy(),
+				Inferred: slices.Contains(n.Inferred, d),
 			})
 		}
 	}

@@ -26,6 +26,7 @@ type Rows struct {
 	Rows    []Row
 	Empty   string // said where there are none
 	Error   string // about all of them
+	Note    string // what a button did, or had no need to do
 	// Fixed says that rows are neither added nor removed.
 	Fixed bool
 	// FocusAdd puts the focus on the button that adds, because the row that had it is gone.
@@ -52,6 +53,10 @@ type Column struct {
 	Secret string
 	// More puts the column into the part of the row that is folded away at first.
 	More bool
+	// List is the id of a list of suggestions, for a CellText and for the one line of a CellLong.
+	List string
+	// Live gives the cell an id of its own, so that an answer can replace it while the rest of the form is filled in.
+	Live bool
 }
 
 // CellKind is the control of a column.
@@ -64,6 +69,8 @@ const (
 	CellSelect CellKind = "select"
 	CellCheck  CellKind = "check"
 	CellFile   CellKind = "file" // an upload; nothing of it is shown again
+	// CellSeveral is boxes, any number of which are ticked.
+	CellSeveral CellKind = "several"
 )
 
 // CellSize is the share of a row's width that a column takes.
@@ -86,6 +93,8 @@ type Row struct {
 	Focus bool
 	// Number is what the row had in the form that it was read from.
 	Number int
+	// Open unfolds the folded part.
+	Open bool
 }
 
 // Cell is what one field of a row holds.
@@ -97,7 +106,26 @@ type Cell struct {
 	// Stored says that there is a value which is not shown; leaving the field empty keeps it. Note says what it is.
 	Stored bool
 	Note   string
+	// Values are what is ticked of a CellSeveral.
+	Values []string
+	// Options are those of this row, where they differ from row to row.
+	Options []Option
+	// Hidden says that the column means nothing for this row; what it holds is kept.
+	Hidden bool
+	// Lines makes a CellLong with suggestions one that takes several lines nevertheless.
+	Lines bool
 }
+
+// Choices are the options of a cell.
+func (c Column) Choices(cell Cell) []Option {
+	if cell.Options != nil {
+		return cell.Options
+	}
+	return c.Options
+}
+
+// Ticked says whether an option of a CellSeveral is.
+func (c Cell) Ticked(value string) bool { return slices.Contains(c.Values, value) }
 
 // Checked says whether a CellCheck of the row is ticked.
 func (r Row) Checked(column string) bool { return r.Cells[column].Value == "true" }
@@ -135,6 +163,24 @@ const RowHelp = "help"
 // ID is the id of the control of a cell.
 func (r Rows) ID(row int, column string) string { return "f-" + r.Field(row, column) }
 
+// CellID is the id of a live cell as a whole.
+func (r Rows) CellID(row int, column string) string {
+	return "cell-" + r.Name + "-" + strconv.Itoa(row) + "-" + column
+}
+
+// LiveCells are the ids of all live cells.
+func (r Rows) LiveCells() []string {
+	var out []string
+	for i := range r.Rows {
+		for _, c := range r.Columns {
+			if c.Live {
+				out = append(out, r.CellID(i, c.Name))
+			}
+		}
+	}
+	return out
+}
+
 // Label names a row for those who do not see where it stands: "Environment variable 2".
 func (r Rows) Label(row int) string { return Sentence(r.Item) + " " + strconv.Itoa(row+1) }
 
@@ -152,7 +198,7 @@ func (r Rows) IsSecret(row Row, c Column) bool { return c.Secret != "" && row.Ch
 
 // Unfolded says whether the folded part of a row is open: something in it is wrong.
 func (r Rows) Unfolded(row Row) bool {
-	return slices.ContainsFunc(r.Columns, func(c Column) bool { return c.More && row.Cells[c.Name].Error != "" })
+	return row.Open || slices.ContainsFunc(r.Columns, func(c Column) bool { return c.More && row.Cells[c.Name].Error != "" })
 }
 
 // Visible are the columns that are always seen, Folded the others.
@@ -195,6 +241,9 @@ func (r *Rows) Read(form url.Values) {
 			cell := Cell{Kept: form.Get(name + ".kept")}
 			if all := form[name]; len(all) > 0 { // a checkbox comes after the hidden field that stands for its absence
 				cell.Value = strings.ReplaceAll(all[len(all)-1], "\r\n", "\n")
+				if c.Kind == CellSeveral {
+					cell.Value, cell.Values = "", slices.DeleteFunc(slices.Clone(all), func(v string) bool { return v == "" })
+				}
 			}
 			row.Cells[c.Name] = cell
 		}
