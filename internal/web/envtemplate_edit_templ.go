@@ -179,7 +179,7 @@ func TemplateEditorPage(v views.TemplateEditor) templ.Component {
 						}
 						return nil
 					})
-					templ_7745c5c3_Err = ui.Again(v.Form, "then", thenFill, templ.Attributes{"class": "btn"}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var7), templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ui.Again(v.Form, "then", thenFill, templ.Attributes{"class": "btn h-auto min-h-9 py-1.5 whitespace-normal text-left"}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var7), templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
