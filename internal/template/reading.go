@@ -36,6 +36,8 @@ type Reading struct {
 	Module   bundle.Module
 	Problems []Problem
 	Files    []string // of the bundle, the modules in it included
+	// Sources are the texts of the files that problems point into, by the names that the problems use.
+	Sources map[string]string
 }
 
 // Read reads the source of a resource template: it fetches the code, adds the
@@ -60,6 +62,9 @@ func (s *Service) Read(ctx context.Context, projectID string, spec ResourceSpec)
 	if r.Bundle.Digest != "" {
 		r.Problems = s.compiler.checkResource(spec, &r.Module)
 		if r.Files, err = s.bundleFiles(ctx, r.Bundle.Digest); err != nil {
+			return nil, err
+		}
+		if r.Sources, err = s.sources(ctx, r); err != nil {
 			return nil, err
 		}
 	}

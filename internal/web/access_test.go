@@ -44,7 +44,7 @@ func TestAccess(t *testing.T) {
 	}
 	stranger := newVisitor(t, s)
 	fill := strings.NewReplacer("{project}", "demo", "{environment}", "n", "{number}", "1", "{tab}", "resources", "{step}/earlier", "b/earlier?before=2",
-		"{step}", "b", "{template}/compare", "own/compare", "{template}/manifest", "own/manifest", "{template}/new-version", "own/new-version", "{template}", "own", "{version}", "v1", "{context}", "none", "{static}", "none", "{repository}", "none", "{binding}", "none", "{resource}", "b", "{output}", "endpoint", "{variable}", "port", "{$}", "")
+		"{step}", "b", "{template}/compare", "own/compare", "{template}/manifest", "own/manifest", "{template}/new-version", "own/new-version", "{template}", "own", "{version}", "v1", "{context}", "none", "{resourcetemplate}", "none", "{static}", "none", "{repository}", "none", "{binding}", "none", "{resource}", "b", "{output}", "endpoint", "{variable}", "port", "{$}", "")
 
 	var golden strings.Builder
 	for _, rt := range web.Routes() {

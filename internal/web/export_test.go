@@ -45,3 +45,6 @@ func CheckForm(version *template.Compiled, form url.Values) any { return checkFo
 
 // Markdown makes HTML of a readme.
 var Markdown = markdown
+
+// EmptyResourceEditor is the form of a resource template without anything in it.
+func EmptyResourceEditor() views.ResourceTemplateEditor { return *emptyResourceEditor() }

@@ -66,7 +66,7 @@ func (s *server) inProject(w http.ResponseWriter, r *http.Request, section views
 	out.User.Role = out.Project.Role
 	out.Nav = views.Nav{
 		Contexts: out.can(authz.ContextRead), Members: out.can(authz.MemberRead), Audit: out.can(authz.AuditRead),
-		Repositories: out.can(authz.RepositoryRead),
+		Repositories: out.can(authz.RepositoryRead), Resources: out.can(authz.TemplateSourceRead),
 	}
 	s.rememberProject(w, r, p)
 	return out, nil

@@ -64,6 +64,9 @@ func places(sc scope) []views.PaletteItem {
 	if sc.can(authz.EnvironmentCreate) {
 		items = append([]views.PaletteItem{{Label: "New Environment", URL: at("environments", "new"), Icon: "plus"}}, items...)
 	}
+	if sc.Nav.Resources {
+		items = append(items, views.PaletteItem{Label: "Resource Templates", URL: at("resource-templates"), Icon: "box", Hint: "g r"})
+	}
 	if sc.Nav.Contexts {
 		items = append(items, views.PaletteItem{Label: "Contexts", URL: at("contexts"), Icon: "key-round", Hint: "g c"},
 			views.PaletteItem{Label: "Static Resources", URL: at("static-resources"), Icon: "layers", Hint: "g s"})

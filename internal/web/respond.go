@@ -25,6 +25,9 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // maxForm bounds what a form may hold: inputs of 256 kB each are far more than anybody types.
 const maxForm = 4 << 20
 
+// maxUpload bounds a form with an archive of code, packed; unpacked, bundle.DefaultLimits hold.
+const maxUpload = 64 << 20
+
 // serve makes an http.Handler of a route: who asks, then the handler, then what became of its error.
 func (s *server) serve(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -33,13 +36,16 @@ func (s *server) serve(rt route) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		r.Body = http.MaxBytesReader(w, r.Body, rt.maxBody())
 		r, err := s.identify(w, r)
 		if err == nil && rt.permission != anyone && authz.From(r.Context()).Kind == authz.Anonymous {
 			err = authz.ErrUnauthenticated
 		}
 		if err == nil && r.Method == http.MethodPost {
-			err = readForm(r)
+			err = readForm(r, rt.maxBody())
+		}
+		if r.MultipartForm != nil {
+			defer func() { _ = r.MultipartForm.RemoveAll() }() // what is left is the system's to clean up
 		}
 		if err == nil {
 			err = rt.handler(s, w, r)
@@ -50,13 +56,21 @@ func (s *server) serve(rt route) http.Handler {
 	})
 }
 
-func readForm(r *http.Request) error {
+// maxBody is what a form may hold; those that take an archive of code may be larger.
+func (rt route) maxBody() int64 {
+	if strings.HasPrefix(rt.pattern, "/p/{project}/resource-templates") {
+		return maxUpload
+	}
+	return maxForm
+}
+
+func readForm(r *http.Request, limit int64) error {
 	err := r.ParseForm()
 	if err == nil && strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
 		err = r.ParseMultipartForm(maxForm)
 	}
 	if err != nil {
-		return fault.Wrap(err, fault.Invalid, "bad_form", "The form could not be read. It may be larger than %d MB.", maxForm>>20)
+		return fault.Wrap(err, fault.Invalid, "bad_form", "The form could not be read. It may be larger than %d MB.", limit>>20)
 	}
 	return nil
 }

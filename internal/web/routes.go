@@ -81,6 +81,10 @@ func routes() []route {
 		prj = "/p/{project}"
 		env = prj + "/environments/{environment}"
 		rn  = env + "/runs/{number}"
+
+		rts = prj + "/resource-templates"
+		rt  = rts + "/{resourcetemplate}"
+		rtv = rt + "/versions/{version}"
 	)
 	return []route{
 		{get, "/{$}", anyone, (*server).home},
@@ -114,6 +118,23 @@ func routes() []route {
 		{post, prj + "/templates/{template}/delete", authz.TemplateWrite, (*server).deleteTemplate},
 		{post, prj + "/templates/{template}/share", authz.TemplateShare, (*server).shareTemplate},
 		{get, prj + "/templates/{template}", authz.TemplateRead, (*server).templatePage},
+		{get, rts, authz.TemplateSourceRead, (*server).resourceTemplates},
+		{post, rts, authz.TemplateWrite, (*server).createResourceTemplate},
+		{get, rts + "/new", authz.TemplateWrite, (*server).newResourceTemplate},
+		{get, rt, authz.TemplateSourceRead, (*server).resourceTemplatePage},
+		{get, rt + "/compare", authz.TemplateSourceRead, (*server).compareResourceTemplate},
+		{get, rt + "/new-version", authz.TemplateWrite, (*server).newResourceVersion},
+		{post, rt + "/new-version", authz.TemplateWrite, (*server).createResourceVersion},
+		{post, rt + "/delete", authz.TemplateWrite, (*server).deleteResourceTemplate},
+		{post, rt + "/share", authz.TemplateShare, (*server).shareResourceTemplate},
+		{get, rtv, authz.TemplateSourceRead, (*server).resourceTemplatePage},
+		{get, rtv + "/code", authz.TemplateSourceRead, (*server).resourceTemplateCode},
+		{get, rtv + "/yaml", authz.TemplateSourceRead, (*server).resourceTemplateYAML},
+		{get, rtv + "/download", authz.TemplateSourceRead, (*server).downloadResourceTemplate},
+		{get, rtv + "/edit", authz.TemplateWrite, (*server).editResourceVersion},
+		{post, rtv + "/edit", authz.TemplateWrite, (*server).saveResourceVersion},
+		{post, rtv + "/state", authz.TemplateWrite, (*server).setResourceState},
+		{post, rtv + "/delete", authz.TemplateWrite, (*server).deleteResourceVersion},
 		{get, prj + "/contexts", authz.ContextRead, (*server).contexts},
 		{post, prj + "/contexts", authz.ContextWrite, (*server).createContext},
 		{get, prj + "/contexts/new", authz.ContextWrite, (*server).newContext},

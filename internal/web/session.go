@@ -129,7 +129,7 @@ type keptForm struct {
 }
 
 func keepForm(r *http.Request) (string, error) {
-	if err := readForm(r); err != nil {
+	if err := readForm(r, maxForm); err != nil {
 		return "", err
 	}
 	plain, err := json.Marshal(keptForm{r.URL.RequestURI(), r.PostForm})

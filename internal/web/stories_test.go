@@ -22,7 +22,7 @@ func page(title string, s views.Section) views.Page {
 		Title: title, Section: s, Now: now, Project: &demo,
 		Projects: []views.Project{demo, {Slug: "payments", Description: "Payment services", Role: "Read Only", Environments: 41}},
 		User:     &views.User{Name: "Dana Developer", Email: "developer@example.com", Role: "Environment Template User"},
-		Nav:      views.Nav{Contexts: true, Members: true, Repositories: true, Audit: true},
+		Nav:      views.Nav{Contexts: true, Members: true, Repositories: true, Audit: true, Resources: true},
 	}
 }
 
@@ -30,7 +30,7 @@ func page(title string, s views.Section) views.Page {
 func stories() map[string]templ.Component {
 	all := map[string]templ.Component{}
 	for _, group := range []map[string]templ.Component{
-		signInStories(), listStories(), newStories(), environmentStories(), runStories(), catalogStories(), adminStories(), platformStories(), envTemplateStories(), errorStories(),
+		signInStories(), listStories(), newStories(), environmentStories(), runStories(), catalogStories(), adminStories(), platformStories(), envTemplateStories(), resourceStories(), errorStories(),
 	} {
 		for name, c := range group {
 			all[name] = c

@@ -87,6 +87,8 @@ const (
 type Row struct {
 	Cells map[string]Cell // by the name of the column
 	Error string          // about the row
+	// Help explains what the row is about. It travels with the form; whoever reads the rows again takes it with RowHelp.
+	Help string
 	// Focus puts the focus on the first field of the row, because it is new.
 	Focus bool
 	// Number is what the row had in the form that it was read from.
@@ -154,6 +156,9 @@ func Cells(pairs ...string) map[string]Cell {
 func (r Rows) Field(row int, column string) string {
 	return r.Name + "." + strconv.Itoa(row) + "." + column
 }
+
+// RowHelp is the column under which a form carries Row.Help.
+const RowHelp = "help"
 
 // ID is the id of the control of a cell.
 func (r Rows) ID(row int, column string) string { return "f-" + r.Field(row, column) }
