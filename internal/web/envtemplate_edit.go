@@ -199,7 +199,7 @@ func (s *server) nextTemplate(w http.ResponseWriter, r *http.Request, from strin
 	e.load(stored, summary.Description)
 	e.NewVersion = true
 	e.Form.URL = views.ProjectPath(sc.Project.Slug, "templates", name, "versions")
-	e.Version.Value, e.Version.Autofocus = nextVersion(*summary), true
+	e.Version.Value, e.Version.Autofocus = versionAfter(*summary), true
 	if from != newest { // a value that is kept is the newest version's
 		last, err := s.Templates.EnvironmentVersion(r.Context(), sc.id, name, newest)
 		if err != nil {
@@ -220,8 +220,8 @@ func (s *server) createTemplateVersion(w http.ResponseWriter, r *http.Request) e
 
 var lastNumber = regexp.MustCompile(`^(.*?)(\d{1,9})$`)
 
-// nextVersion counts the newest version up: v1 becomes v2, 1.2.0 becomes 1.2.1.
-func nextVersion(t template.Summary) string {
+// versionAfter counts the newest version up: v1 becomes v2, 1.2.0 becomes 1.2.1.
+func versionAfter(t template.Summary) string {
 	taken := func(version string) bool {
 		return slices.ContainsFunc(t.Versions, func(v template.SummaryVersion) bool { return v.Version == version })
 	}

@@ -107,7 +107,7 @@ func (s *server) fillResource(r *http.Request, sc scope, v *views.ResourceTempla
 	if t, err := s.Templates.ResourceTemplate(r.Context(), sc.id, stored.Template); err == nil {
 		v.DisplayName.Value, v.Description.Value = t.DisplayName, t.Description
 		if !isDraft {
-			v.Version.Value = nextVersion(*t)
+			v.Version.Value = versionAfter(*t)
 		}
 	}
 	spec := stored.Spec
