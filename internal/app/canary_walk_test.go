@@ -201,24 +201,29 @@ func dump(t *testing.T, path string) []byte {
 	var out bytes.Buffer
 	for _, table := range tables(t, d) {
 		fmt.Fprintln(&out, "TABLE", table)
-		rows, err := d.QueryContext(t.Context(), "SELECT * FROM "+table)
-		require.NoError(t, err)
-		columns, err := rows.Columns()
-		require.NoError(t, err)
-		for rows.Next() {
-			values, into := make([]sql.RawBytes, len(columns)), make([]any, len(columns))
-			for i := range values {
-				into[i] = &values[i]
-			}
-			require.NoError(t, rows.Scan(into...))
-			for i, v := range values {
-				fmt.Fprintf(&out, "%s.%s=%s\n", table, columns[i], plain(v))
-			}
-		}
-		require.NoError(t, rows.Err())
-		require.NoError(t, rows.Close())
+		dumpTable(t, d, table, &out)
 	}
 	return out.Bytes()
+}
+
+func dumpTable(t *testing.T, d *sql.DB, table string, out *bytes.Buffer) {
+	t.Helper()
+	rows, err := d.QueryContext(t.Context(), "SELECT * FROM "+table)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	columns, err := rows.Columns()
+	require.NoError(t, err)
+	for rows.Next() {
+		values, into := make([]sql.RawBytes, len(columns)), make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		require.NoError(t, rows.Scan(into...))
+		for i, v := range values {
+			fmt.Fprintf(out, "%s.%s=%s\n", table, columns[i], plain(v))
+		}
+	}
+	require.NoError(t, rows.Err())
 }
 
 func tables(t *testing.T, d *sql.DB) []string {

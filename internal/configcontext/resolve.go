@@ -156,6 +156,7 @@ func (s *Service) open(row contextRow, entries []entry) (Values, error) {
 			v.Files = append(v.Files, e.file())
 		case VariableKind:
 			v.Variables = append(v.Variables, e.variable())
+		case SandboxKind: // is no entry
 		}
 	}
 	return v, nil

@@ -189,6 +189,7 @@ func fill(ctx context.Context, q db.Querier, rows []contextRow) ([]Context, erro
 				c.Files = append(c.Files, e.file())
 			case VariableKind:
 				c.Variables = append(c.Variables, e.variable())
+			case SandboxKind: // is no entry
 			}
 		}
 		out[i] = c

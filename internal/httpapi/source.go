@@ -27,7 +27,7 @@ type uploadInput struct {
 // Resolve keeps the body of the request.
 func (in *uploadInput) Resolve(ctx huma.Context) []error {
 	in.content = ctx.BodyReader()
-	in.limit = func() error { return ctx.SetReadDeadline(time.Now().Add(uploadTime)) }
+	in.limit = func() error { return ctx.SetReadDeadline(time.Now().Add(uploadTime)) } //nolint:forbidigo // a deadline of the connection
 	return nil
 }
 

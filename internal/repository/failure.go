@@ -90,7 +90,8 @@ func timeoutFailure(ctx context.Context, a address, limit time.Duration, err err
 	}
 	var timeout net.Error
 	late := ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
-	if !late && !(errors.As(err, &timeout) && timeout.Timeout()) {
+	late = late || errors.As(err, &timeout) && timeout.Timeout()
+	if !late {
 		return nil
 	}
 	place := a.dialAddress()

@@ -68,7 +68,8 @@ func (w *httpWire) checkRedirect(req *http.Request, via []*http.Request) error {
 	if err != nil {
 		return fail(ErrAddress, err, "Give the final address as the URL.", "%s redirects to an address that is refused.", w.address.host)
 	}
-	if to.origin() != w.address.origin() && !(w.address.scheme == schemeHTTP && to.scheme == schemeHTTPS && to.host == w.address.host) {
+	upgraded := w.address.scheme == schemeHTTP && to.scheme == schemeHTTPS && to.host == w.address.host
+	if to.origin() != w.address.origin() && !upgraded {
 		return fail(ErrAddress, nil, fmt.Sprintf("If that is right, use an address at %s as the URL.", to.hostPort()),
 			"%s redirects to another server, %s, which is not followed.", w.address.hostPort(), to.hostPort())
 	}
@@ -142,7 +143,7 @@ func (w *httpWire) checkStatus(res *http.Response) error {
 
 func (w *httpWire) advertised(ctx context.Context) (io.Reader, error) {
 	const suffix = "/info/refs"
-	res, err := w.do(ctx, http.MethodGet, w.base.String()+suffix+"?service="+service, nil, typeAdvertisement)
+	res, err := w.do(ctx, http.MethodGet, w.base.String()+suffix+"?service="+service, nil, typeAdvertisement) //nolint:bodyclose // close closes all
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +158,7 @@ func (w *httpWire) advertised(ctx context.Context) (io.Reader, error) {
 }
 
 func (w *httpWire) ask(ctx context.Context, request []byte) (io.Reader, error) {
-	res, err := w.do(ctx, http.MethodPost, w.base.String()+"/"+service, request, typeResult)
+	res, err := w.do(ctx, http.MethodPost, w.base.String()+"/"+service, request, typeResult) //nolint:bodyclose // close closes all
 	if err != nil {
 		return nil, err
 	}

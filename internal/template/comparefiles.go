@@ -170,10 +170,12 @@ func binary(data []byte) bool {
 
 func unified(d FileDiff, before, after string) (text string, truncated bool) {
 	diff := difflib.UnifiedDiff{A: lines(before), B: lines(after), FromFile: "a/" + d.Path, ToFile: "b/" + d.Path, Context: diffContext}
-	if d.Change == DiffAdded {
+	switch d.Change {
+	case DiffAdded:
 		diff.FromFile = "/dev/null"
-	} else if d.Change == DiffRemoved {
+	case DiffRemoved:
 		diff.ToFile = "/dev/null"
+	case DiffChanged:
 	}
 	text, err := difflib.GetUnifiedDiffString(diff)
 	if err != nil {

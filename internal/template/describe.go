@@ -193,7 +193,8 @@ func (m *moduleVariable) mustBeGiven() bool {
 
 func (b *boundInput) describeDefault(f fallback, m *moduleVariable) {
 	b.Origin, b.Context = f.origin, f.context
-	valueType, text := Text, ""
+	var valueType ValueType
+	var text string
 	switch {
 	case f.given != nil && f.given.expr != nil:
 		b.DefaultExpression = f.given.expr.Text()

@@ -266,10 +266,6 @@ func plainMessage(err error) string {
 	return err.Error()
 }
 
-func failed(problems []Problem) bool {
-	return slices.ContainsFunc(problems, func(p Problem) bool { return p.Severity == bundle.Error })
-}
-
 func cleanFolder(p string) string {
 	if p = strings.Trim(p, "/"); p == "" {
 		return "."

@@ -101,7 +101,7 @@ func (s *server) drawTemplatePage(w http.ResponseWriter, r *http.Request, status
 		return err
 	}
 	view, err := s.Templates.View(r.Context(), sc.id, name, r.URL.Query().Get("version"))
-	if err != nil && !(noVersion(err) && sc.can(authz.TemplateWrite)) {
+	if drafts := noVersion(err) && sc.can(authz.TemplateWrite); err != nil && !drafts {
 		return err
 	}
 	t, err := s.Templates.EnvironmentTemplate(r.Context(), sc.id, name)

@@ -42,13 +42,6 @@ func parse(t testing.TB, text []byte) []map[string]any {
 	}
 }
 
-func one(t testing.TB, text string) map[string]any {
-	t.Helper()
-	docs := parse(t, []byte(text))
-	require.Len(t, docs, 1)
-	return docs[0]
-}
-
 func files(t testing.TB) []string {
 	t.Helper()
 	found, err := filepath.Glob("testdata/*.yaml")

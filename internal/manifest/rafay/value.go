@@ -39,11 +39,11 @@ func normaliseValue(value any, depth int, nodes *int) (any, error) {
 	if *nodes++; *nodes > maxNodes || depth > maxDepth {
 		return nil, errTooLarge
 	}
-	switch value.(type) {
+	switch v := value.(type) {
 	case nil, string, bool, json.Number, time.Time:
 		return value, nil
 	case []byte:
-		return string(value.([]byte)), nil
+		return string(v), nil
 	}
 	v := reflect.ValueOf(value)
 	switch v.Kind() {

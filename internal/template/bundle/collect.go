@@ -61,5 +61,5 @@ func (s *Store) fresh(ctx context.Context, digest string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("looking for bundle: %w", err)
 	}
-	return time.Since(a.ModTime) < refreshAfter, nil //nolint:forbidigo // compared with the time of a file
+	return time.Since(a.ModTime) < refreshAfter, nil
 }
