@@ -81,7 +81,7 @@ func newWorld(t *testing.T, d *db.DB) *world {
 		Prepare: run.NewPreparer(run.PreparerDeps{Runs: w.runs, Templates: w.templates, Bundles: bundles, Tools: tools, Dir: dir}),
 	})
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 2)
+	ended := make(chan error, 1)
 	installed := make(chan struct{})
 	go func() {
 		defer close(installed)
