@@ -156,7 +156,7 @@ func table() []grant {
 		{OutputSensitive, "Reading sensitive outputs", []Role{user, infra}},
 
 		{TemplateRead, "Reading the template catalog", []Role{ro, user, infra, admin, orgRO}},
-		{TemplateSourceRead, "Reading template source", []Role{infra}},
+		{TemplateSourceRead, "Reading template source", []Role{infra, admin}},
 		{TemplateWrite, "Changing templates", []Role{infra}},
 		{TemplateShare, "Sharing templates", nil},
 		{TemplateShareDelegated, "Sharing templates of a project whose admins may", []Role{admin}},

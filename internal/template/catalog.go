@@ -202,8 +202,8 @@ type SummaryVersion struct {
 	UpdatedAt time.Time
 }
 
-// ListResources returns the resource templates of a project and those shared with
-// it, versions in every state.
+// ListResources returns the resource templates of a project, their versions in every
+// state, and those shared with it. What was never published is its owner's alone.
 func (s *Service) ListResources(ctx context.Context, projectID string) ([]Summary, error) {
 	return s.listTemplates(ctx, resourceKind(), projectID)
 }
@@ -264,7 +264,7 @@ func (s *Service) listSummaries(ctx context.Context, k kind, projectID, name str
 	}, `SELECT t.id, t.project_id, t.name, t.display_name, t.description, t.labels_json, t.annotations_json,
 			v.id, v.version, v.state, v.problems_json, v.updated_at
 		FROM `+k.versions+` v JOIN `+k.templates+` t ON t.id = v.template_id WHERE `+k.visibleTo()+`
-		AND ($2 = '' OR t.name = $2) ORDER BY t.name, t.id, v.created_at DESC, v.id DESC`, projectID, name)
+		AND (COALESCE(t.project_id, '') = $1 OR v.state <> 'draft') AND ($2 = '' OR t.name = $2) ORDER BY t.name, t.id, v.created_at DESC, v.id DESC`, projectID, name)
 	if err != nil {
 		return nil, fmt.Errorf("listing %ss: %w", k.word, err)
 	}

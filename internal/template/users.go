@@ -36,6 +36,34 @@ func (s *Service) ResourceUsers(ctx context.Context, projectID, name string) (ma
 	return s.usersByVersion(ctx, resourceKind(), projectID, name)
 }
 
+// CountResourceUsers counts what ResourceUsers lists, for all resource templates of a
+// project at once.
+func (s *Service) CountResourceUsers(ctx context.Context, projectID string) (map[string]int, error) {
+	k := resourceKind()
+	if err := s.audit.Authorize(ctx, authz.TemplateSourceRead, projectID, k.object("")); err != nil {
+		return nil, err
+	}
+	templates, err := listVersionTemplates(ctx, s.db, k, projectID)
+	if err != nil {
+		return nil, fmt.Errorf("listing versions: %w", err)
+	}
+	users, err := listNamedTemplates(ctx, s.db, `%"template":"%`)
+	if err != nil {
+		return nil, fmt.Errorf("looking for environment templates: %w", err)
+	}
+	out := map[string]int{}
+	for _, u := range users {
+		seen := map[ResourceVersionID]bool{}
+		for _, r := range u.resources {
+			if name, ours := templates[string(r.VersionID)]; ours && !seen[r.VersionID] {
+				seen[r.VersionID] = true
+				out[name]++
+			}
+		}
+	}
+	return out, nil
+}
+
 // EnvironmentUsers tells which environments use each version of an environment
 // template.
 func (s *Service) EnvironmentUsers(ctx context.Context, projectID, name string) (map[string][]User, error) {

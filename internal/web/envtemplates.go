@@ -19,7 +19,7 @@ import (
 	"github.com/berthdev/berth/internal/web/views"
 )
 
-// authorRows lists the templates of a project with their versions in every state, for those who write templates.
+// authorRows lists the templates of a project with their versions in every state, for those who may read their source.
 func (s *server) authorRows(r *http.Request, sc scope, search string) ([]views.AuthorRow, error) {
 	all, err := s.Templates.ListEnvironments(r.Context(), sc.id)
 	if err != nil {
@@ -61,7 +61,7 @@ func authorVersion(t template.Summary, ver template.SummaryVersion, sc scope) vi
 		Version: ver.Version, State: views.VersionState(ver.State), Errors: ver.Errors, Warnings: ver.Warnings, Updated: views.At(ver.UpdatedAt, sc.Now),
 		URL: path() + "?version=" + url.QueryEscape(ver.Version),
 	}
-	if t.ProjectID != sc.id {
+	if t.ProjectID != sc.id || !sc.can(authz.TemplateWrite) {
 		return v
 	}
 	v.Copy = path("new-version") + "?from=" + url.QueryEscape(ver.Version)
@@ -81,7 +81,7 @@ func authorVersion(t template.Summary, ver template.SummaryVersion, sc scope) vi
 
 // templateAuthor is what authors see of a template, and who may share it; nil for others.
 func (s *server) templateAuthor(r *http.Request, sc scope, t template.Summary) (*views.TemplateAuthor, error) {
-	author, own := sc.can(authz.TemplateWrite), t.ProjectID == sc.id
+	author, own := sc.can(authz.TemplateSourceRead), t.ProjectID == sc.id
 	a := &views.TemplateAuthor{Own: own}
 	if own {
 		sharing, err := s.templateSharing(r, sc, t)
@@ -103,8 +103,11 @@ func (s *server) templateAuthor(r *http.Request, sc scope, t template.Summary) (
 			return nil, err
 		}
 		base := views.ProjectPath(sc.Project.Slug, "templates", t.Name)
-		a.YAMLURL, a.NewURL = base+"/manifest", base+"/new-version"
-		a.Danger = &views.Danger{URL: base + "/delete", Name: t.Name, What: "environment template", Text: "This deletes the template with all its versions. It is refused while an environment uses one of them."}
+		a.YAMLURL = base + "/manifest"
+		if sc.can(authz.TemplateWrite) {
+			a.NewURL = base + "/new-version"
+			a.Danger = &views.Danger{URL: base + "/delete", Name: t.Name, What: "environment template", Text: "This deletes the template with all its versions. It is refused while an environment uses one of them."}
+		}
 	} else {
 		owners, err := s.owners(r, sc, slices.Values([]string{t.ProjectID}))
 		if err != nil {

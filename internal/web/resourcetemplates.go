@@ -50,6 +50,10 @@ func (s *server) resourceTemplates(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
+	users, err := s.Templates.CountResourceUsers(r.Context(), sc.id)
+	if err != nil {
+		return err
+	}
 	for _, t := range all {
 		if !containsFold(v.Text, t.Name, t.DisplayName, t.Description) {
 			continue
@@ -57,11 +61,7 @@ func (s *server) resourceTemplates(w http.ResponseWriter, r *http.Request) error
 		row := resourceRowOf(sc, t)
 		row.Owner = owners[t.ProjectID]
 		if t.ProjectID == sc.id {
-			users, err := s.Templates.ResourceUsers(r.Context(), sc.id, t.Name)
-			if err != nil {
-				return err
-			}
-			row.UsersKnown, row.Users = true, countUsers(users)
+			row.UsersKnown, row.Users = true, users[t.Name]
 		}
 		v.Rows = append(v.Rows, row)
 	}

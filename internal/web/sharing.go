@@ -30,6 +30,9 @@ func (s *server) sharing(r *http.Request, sc scope, t shareable) (*views.Sharing
 	v := &views.Sharing{URL: t.url, What: t.what, Means: t.means, Allowed: may, Mode: views.ShareNone}
 	if !may {
 		v.Refusal = "Sharing it needs the role Organisation Admin."
+		if sc.can(authz.TemplateShareDelegated) {
+			v.Refusal = "Sharing it needs the role Organisation Admin. An Organisation Admin can let the admins of this project share what it owns (project settings, Sharing)."
+		}
 	}
 	switch {
 	case slices.Contains(t.with, project.Everyone):

@@ -46,7 +46,10 @@ func (s *server) catalog(w http.ResponseWriter, r *http.Request) error {
 	}
 	slices.Sort(v.Categories)
 	if sc.can(authz.TemplateWrite) {
-		v.Author, v.NewURL = true, v.Base+"/new"
+		v.NewURL = v.Base + "/new"
+	}
+	if sc.can(authz.TemplateSourceRead) {
+		v.Author = true
 		if v.Rows, err = s.authorRows(r, sc, v.Text); err != nil {
 			return err
 		}
@@ -101,7 +104,7 @@ func (s *server) drawTemplatePage(w http.ResponseWriter, r *http.Request, status
 		return err
 	}
 	view, err := s.Templates.View(r.Context(), sc.id, name, r.URL.Query().Get("version"))
-	if drafts := noVersion(err) && sc.can(authz.TemplateWrite); err != nil && !drafts {
+	if drafts := noVersion(err) && sc.can(authz.TemplateSourceRead); err != nil && !drafts {
 		return err
 	}
 	t, err := s.Templates.EnvironmentTemplate(r.Context(), sc.id, name)
