@@ -98,7 +98,7 @@ func printLint(w io.Writer, form string, r *lint.Report) error {
 
 // said is the message of a problem with the field it is about, which many messages leave to their field.
 func said(p lint.Problem) string {
-	if p.Field == "" || strings.Contains(p.Message, p.Field) {
+	if p.Field == "" || strings.Contains(p.Message, p.Field) || strings.HasPrefix(p.Message, "not checked") {
 		return p.Message
 	}
 	return p.Field + ": " + p.Message
