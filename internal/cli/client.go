@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/berthdev/berth/api"
+	"github.com/berthdev/berth/internal/fault"
 )
 
 // credentials is the file in which sign-ins are kept, readable by their owner only.
@@ -86,6 +87,9 @@ func (c credentials) write(cmd *cobra.Command) error {
 	return nil
 }
 
+// errNoServer is for a command that has neither a sign-in nor an address.
+var errNoServer = fault.New(fault.Unauthenticated, "unauthenticated", "You are not signed in to a server. Run: berth login --url URL --email EMAIL; scripts set BERTH_URL and BERTH_TOKEN.")
+
 // newClient returns a client of the server that was signed in to last, or that --url or BERTH_URL names. BERTH_TOKEN
 // replaces the kept token, for scripts.
 func newClient(cmd *cobra.Command) (*api.Client, error) {
@@ -102,7 +106,7 @@ func newClient(cmd *cobra.Command) (*api.Client, error) {
 	}
 	address = strings.TrimSuffix(address, "/")
 	if address == "" {
-		return nil, usagef("You are not signed in to a server. Run: berth login --url URL --email EMAIL")
+		return nil, errNoServer
 	}
 	if err := checkURL(address); err != nil {
 		return nil, err

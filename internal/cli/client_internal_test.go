@@ -114,6 +114,7 @@ func TestTheExitCodeTellsWhatWentWrong(t *testing.T) {
 		{"no such form", c, exitInvalid, "", "table, json or yaml", []string{"env", "list", "-p", p, "-o", "xml"}},
 		{"no pair", c, exitInvalid, "usage", "name=value", []string{"env", "create", "x", "-p", p, "--template", "pair", "--var", "port"}},
 		{"refused input", c, exitInvalid, "invalid_input", "port", []string{"env", "create", "x", "-p", p, "--template", "pair", "--var", "port=eighty"}},
+		{"no sign-in", newTerminal(t), exitUnauthenticated, "unauthenticated", "BERTH_TOKEN", []string{"env", "list", "-p", p}},
 		{"not signed in", newTerminal(t), exitUnauthenticated, "unauthenticated", "berth login", []string{"env", "list", "-p", p, "--url", s.URL}},
 		{"no role", reader, exitForbidden, "forbidden", "Environment Template User", []string{"env", "create", "x", "-p", p, "--template", "pair"}},
 		{"no such thing", c, exitNotFound, "environment_not_found", "no environment", []string{"env", "show", "nope", "-p", p}},
@@ -228,7 +229,7 @@ func TestSignInsAreKeptForTheirOwnerAlone(t *testing.T) {
 	ended := kept.do(exitUnauthenticated, "", "project", "list")
 	require.Contains(t, ended.err, "Your session has ended")
 	require.Contains(t, ended.err, "berth login --url")
-	require.Contains(t, c.do(exitInvalid, "", "project", "list").err, "berth login --url")
+	require.Contains(t, c.do(exitUnauthenticated, "", "project", "list").err, "berth login --url")
 
 	require.NoError(t, os.WriteFile(c.credentials, []byte("{"), 0o600))
 	require.Contains(t, c.do(exitInternal, "", "project", "list").err, "remove it and sign in again")

@@ -90,10 +90,18 @@ func printLint(w io.Writer, form string, r *lint.Report) error {
 		if p.Kind != "" {
 			subject = strings.TrimSpace(p.Kind+" "+p.Name) + ": "
 		}
-		fmt.Fprintf(w, "%s: %s: %s%s\n", p.Place(), p.Severity, subject, p.Message)
+		fmt.Fprintf(w, "%s: %s: %s%s\n", p.Place(), p.Severity, subject, said(p))
 	}
 	fmt.Fprintf(w, "%s, %s: %s.\n", count(r.Files, "file"), count(r.Documents, "document"), lintCounts(r))
 	return nil
+}
+
+// said is the message of a problem with the field it is about, which many messages leave to their field.
+func said(p lint.Problem) string {
+	if p.Field == "" || strings.Contains(p.Message, p.Field) || strings.HasPrefix(p.Message, "not checked") {
+		return p.Message
+	}
+	return p.Field + ": " + p.Message
 }
 
 // annotation is a problem in the form that a workflow's log shows beside the code.
@@ -108,5 +116,5 @@ func annotation(p lint.Problem) string {
 			out += fmt.Sprintf(",col=%d", p.Column)
 		}
 	}
-	return out + "::" + message.Replace(p.Message)
+	return out + "::" + message.Replace(said(p))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/berthdev/berth/internal/template"
 	"github.com/berthdev/berth/internal/template/bundle"
@@ -33,7 +34,7 @@ func (j *job) drafted(want, got template.State) bool {
 	if i := slices.IndexFunc(j.result.Problems, func(p template.Problem) bool { return p.Severity == bundle.Error }); i >= 0 {
 		why = problemText(j.result.Problems[i])
 	}
-	j.warn("saved as a draft: %s. Put that right and apply the document again, or publish the version", why)
+	j.warn("saved as a draft: %s. Put that right and apply the document again, or publish the version", strings.TrimSuffix(why, "."))
 	return true
 }
 

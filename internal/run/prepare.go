@@ -56,7 +56,8 @@ func (p *Preparer) Ready(ctx context.Context) error {
 var (
 	errMissingOutputs = fault.New(fault.Conflict, "outputs_missing", "An output that this resource needs does not exist.")
 	errBuiltProvider  = fault.New(fault.Conflict, "provider_sandbox_only", "This server's AWS provider was built from source for the sandbox only. "+
-		"Its operator can let it reach a provider registry, or allow the built one with --allow-built-provider.")
+		"To try the environment in the sandbox, give a config context of its template a sandbox (spec.sandbox). For a real account, "+
+		"the operator can let the server reach a provider registry, or allow the built provider with --allow-built-provider.")
 )
 
 // Spec works out everything an attempt needs. Errors with a kind other than internal are for users.

@@ -71,7 +71,7 @@ func (c *Compiled) targetsOf(g *givenVariable) []target {
 				out, found = append(out, target{r, v}), true
 			}
 		}
-		if !found && len(c.Resources) > 0 {
+		if !found && len(c.Resources) > 0 && !slices.ContainsFunc(c.Resources, (*CompiledResource).unread) {
 			c.problem(bundle.Error, g.path+".name", "no resource has a variable %q%s", name, suggest(name, c.variableNames()))
 		}
 	}
@@ -94,7 +94,15 @@ func (c *Compiled) variableNames() []string {
 	return out
 }
 
+// unread says that the code of a draft is not there yet, so that nobody knows its variables.
+func (r *CompiledResource) unread() bool {
+	return r.Version != nil && r.Version.State == Draft && r.Version.Spec.Bundle.Digest == ""
+}
+
 func (c *Compiled) bindResourceVariables(r *CompiledResource) {
+	if r.unread() {
+		return
+	}
 	for i, v := range r.Version.Spec.Variables {
 		path := fmt.Sprintf("spec.resources[%d].template.variables[%d]", r.index, i)
 		m := r.variable(v.Name)

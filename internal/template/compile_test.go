@@ -572,3 +572,24 @@ func BenchmarkValidate100Inputs(b *testing.B) {
 		}
 	}
 }
+
+func TestDraftWithoutCodeIsSaidToLackNoVariables(t *testing.T) {
+	t.Parallel()
+	draft := &template.ResourceVersion{ID: "rtv_draft", Template: "app", Version: "v1", State: template.Draft, Spec: template.ResourceSpec{
+		Variables: []template.Variable{{Name: "replicas"}},
+	}}
+	problems := func() string {
+		c := compile(t, template.EnvironmentSpec{
+			Resources: []template.Resource{{Name: "app", Kind: template.KindResourceTemplate, Template: "app", Version: "v1", VersionID: "rtv_draft"}},
+			Variables: []template.Variable{{Name: "size"}},
+		}, draft)
+		return fmt.Sprint(c.Problems())
+	}
+	if got := problems(); strings.Contains(got, "replicas") || strings.Contains(got, "size") {
+		t.Errorf("the problems speak of variables that nobody could know: %s", got)
+	}
+	draft.Spec.Bundle.Digest = "sha256:0"
+	if got := problems(); !strings.Contains(got, "replicas") || !strings.Contains(got, "size") {
+		t.Errorf("the code has neither variable, but the problems are %s", got)
+	}
+}
