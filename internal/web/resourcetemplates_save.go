@@ -215,7 +215,7 @@ func (s *server) saveResource(w http.ResponseWriter, r *http.Request, sc scope, 
 	switch {
 	case f == nil:
 		return err
-	case errors.Is(err, errOverwrite):
+	case errors.Is(err, template.ErrVersionChanged):
 		v.Form.Error, v.Form.Current = f.Message, v.Back
 	case errors.Is(err, template.ErrFixedVersion):
 		v.Version.Error = f.Message
@@ -248,13 +248,11 @@ func clearErrors(v *views.ResourceTemplateEditor) {
 	}
 }
 
-var errOverwrite = fault.New(fault.Conflict, "template_changed", "Somebody else has changed this draft.")
-
 // checkOverwrite refuses what would overwrite a version that whoever saves has not seen.
 func (s *server) checkOverwrite(r *http.Request, sc scope, v *views.ResourceTemplateEditor, stored *template.ResourceVersion) error {
 	if !v.NewVersion {
 		if at := seen(r.PostForm); !at.IsZero() && !at.Equal(stored.UpdatedAt) {
-			return errOverwrite.With("%s", overtaken("draft", views.At(stored.UpdatedAt, sc.Now)))
+			return template.ErrVersionChanged.With("%s", overtaken("draft", views.At(stored.UpdatedAt, sc.Now)))
 		}
 		return nil
 	}
