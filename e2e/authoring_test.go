@@ -114,13 +114,13 @@ func (a author) repository(url string) {
 	p.writes(t, "textbox", "Description", "Modules of the platform team")
 	p.writes(t, "textbox", "URL", url+"-gone")
 	p.presses(t, "button", "Test connection")
-	a.says(t, "no git repository")
+	a.says(t, "There is no folder ")
 	p.writes(t, "textbox", "URL", url)
 	p.presses(t, "button", "Test connection")
 	a.says(t, "Default branch main")
 	a.shot("repository")
 	p.presses(t, "button", "Add repository")
-	p.sees(t, "heading", "Repositories")
+	p.sees(t, "button", "Save")
 }
 
 func (a author) context() {
@@ -230,7 +230,7 @@ func (a author) share(with string) {
 	p.ticks(t, "radio", "Chosen projects")
 	p.ticks(t, "checkbox", with)
 	p.presses(t, "button", "Save sharing")
-	a.says(t, "shared with "+with)
+	a.says(t, "web is now shared with 1 project")
 	a.shot("template")
 }
 
