@@ -101,17 +101,23 @@ func (a author) shot(name string) {
 func (a author) goes(list, button string) {
 	a.t.Helper()
 	p := a.page()
-	p.presses(a.t, "link", list)
+	a.menu().presses(a.t, "link", list)
 	p.sees(a.t, "heading", list)
 	a.shot("list-" + strings.ToLower(strings.ReplaceAll(list, " ", "-")))
 	p.presses(a.t, "link", button)
 }
 
+// menu is the navigation that stands on every page.
+func (a author) menu() group { return group{b: a.browser, role: "navigation", name: "Main"} }
+
+// general is the part of a form that says what a thing is called.
+func (a author) general() group { return group{b: a.browser, role: "region", name: "General"} }
+
 func (a author) repository(url string) {
 	t, p := a.t, a.page()
 	a.goes("Repositories", "New Repository")
-	p.writes(t, "textbox", "Name", "infra")
-	p.writes(t, "textbox", "Description", "Modules of the platform team")
+	a.general().writes(t, "textbox", "Name", "infra")
+	a.general().writes(t, "textbox", "Description", "Modules of the platform team")
 	p.writes(t, "textbox", "URL", url+"-gone")
 	p.presses(t, "button", "Test connection")
 	a.says(t, "There is no folder ")
@@ -126,8 +132,7 @@ func (a author) repository(url string) {
 func (a author) context() {
 	t, p := a.t, a.page()
 	a.goes("Contexts", "New Context")
-	p.writes(t, "textbox", "Name", "credentials")
-	p.presses(t, "button", "Add environment variable")
+	a.general().writes(t, "textbox", "Name", "credentials")
 	one := a.group("Environment variable 1")
 	one.writes(t, "textbox", "Key", "API_TOKEN")
 	one.ticks(t, "checkbox", "Sensitive")
@@ -144,8 +149,7 @@ func (a author) context() {
 func (a author) static() {
 	t, p := a.t, a.page()
 	a.goes("Static Resources", "New Static Resource")
-	p.writes(t, "textbox", "Name", "company")
-	p.presses(t, "button", "Add variable")
+	a.general().writes(t, "textbox", "Name", "company")
 	one := a.group("Variable 1")
 	one.writes(t, "textbox", "Name", "region")
 	one.writes(t, "textbox", "Value", "eu-west-1")
@@ -181,7 +185,7 @@ func (a author) resourceTemplates() {
 func (a author) newResourceTemplate(name string) {
 	t, p := a.t, a.page()
 	a.goes("Resource Templates", "New Resource Template")
-	p.writes(t, "textbox", "Name", name)
+	a.general().writes(t, "textbox", "Name", name)
 	p.does(t, "combobox", "Repository", "choosing", func(x thing) error {
 		_, err := call[bool](a.browser, x, `function() { this.focus(); return true }`)
 		return err
@@ -196,9 +200,9 @@ func (a author) newResourceTemplate(name string) {
 func (a author) environmentTemplate() {
 	t, p := a.t, a.page()
 	a.goes("Environment Templates", "New template")
-	p.writes(t, "textbox", "Name", "web")
-	p.writes(t, "textbox", "Display name", "Web service")
-	p.writes(t, "textbox", "Summary", "A service in a network.")
+	a.general().writes(t, "textbox", "Name", "web")
+	a.general().writes(t, "textbox", "Display name", "Web service")
+	a.general().writes(t, "textbox", "Summary", "A service in a network.")
 	net := a.group("Resource 1")
 	net.chooses(t, "Resource template", "network")
 	p.presses(t, "button", "Add resource")
@@ -237,7 +241,7 @@ func (a author) share(with string) {
 // deploys is what a developer does with a template that is shared with the project.
 func (a author) deploys() {
 	t, p := a.t, a.page()
-	p.presses(t, "link", "Environment Templates")
+	a.menu().presses(t, "link", "Environment Templates")
 	a.shot("catalog")
 	p.presses(t, "link", "Use template web")
 	p.writes(t, "textbox", "Name", "shop")
