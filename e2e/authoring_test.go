@@ -245,10 +245,11 @@ func (a author) deploys() {
 	a.shot("catalog")
 	p.presses(t, "link", "Use template web")
 	p.writes(t, "textbox", "Name", "shop")
-	p.chooses(t, "plan", "large")
-	p.writes(t, "textbox", "port", "99999")
+	p.ticks(t, "radio", "large")
+	p.presses(t, "DisclosureTriangle", "Advanced 1 input with working defaults")
+	p.writes(t, "textbox", "Port", "99999")
 	a.says(t, "Port must be from 1 to 65535.")
-	p.writes(t, "textbox", "port", "8080")
+	p.writes(t, "textbox", "Port", "8080")
 	until(t, patience, func() bool {
 		ok, err := chromedp.Run(a.ctx, chromedp.Evaluate[bool](`!document.body.innerText.includes("Port must be")`))
 		return err == nil && ok
