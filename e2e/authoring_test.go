@@ -248,10 +248,10 @@ func (a author) deploys() {
 	p.ticks(t, "radio", "large")
 	p.presses(t, "DisclosureTriangle", "Advanced 1 input with working defaults")
 	p.writes(t, "textbox", "Port", "99999")
-	a.says(t, "Port must be from 1 to 65535.")
+	a.says(t, "1 to 65535")
 	p.writes(t, "textbox", "Port", "8080")
 	until(t, patience, func() bool {
-		ok, err := chromedp.Run(a.ctx, chromedp.Evaluate[bool](`!document.body.innerText.includes("Port must be")`))
+		ok, err := chromedp.Run(a.ctx, chromedp.Evaluate[bool](`!document.body.innerText.includes("1 to 65535")`))
 		return err == nil && ok
 	}, func() string { return "the error stays\n" + a.outline(t) })
 	a.shot("form")
@@ -359,11 +359,12 @@ metadata: {name: web, displayName: Web service}
 spec:
   version: v1
   versionState: active
+  icon: layout-template
   summary: A service in a network.
   contexts: [{name: credentials}]
   resources:
-    - {name: network, template: network, version: v1}
-    - {name: service, template: service, version: v1}
+    - {name: network, template: network}
+    - {name: service, template: service}
     - {name: company, kind: static, static: company}
   variables:
     - {name: net_id, valueType: expression, value: '$(resource["network"].output.id)$', options: {override: {type: notallowed}}}

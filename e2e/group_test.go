@@ -11,7 +11,7 @@ import (
 )
 
 // patience is how long a part of a form may take to follow what was typed, on a machine that is busy.
-const patience = 10 * time.Second
+const patience = 45 * time.Second
 
 // group is a part of the page with a role and a name of its own, such as one row of a form. The page may draw it again
 // at any time, so it is looked up each time; the page as a whole is the group without a name.
