@@ -310,7 +310,7 @@ var authored = map[string]string{ //nolint:gochecknoglobals // constant
 kind: Environment
 metadata: {name: shop}
 spec:
-  template: {name: web}
+  template: {name: web, version: v1}
   variables:
     - {name: plan, value: large}
     - {name: port, value: "8080"}
