@@ -224,6 +224,10 @@ func (a author) environmentTemplate() {
 	}
 	p.ticks(t, "checkbox", "credentials")
 	a.says(t, "Nothing is wrong. It can be published.")
+	until(t, patience, func() bool {
+		n, err := chromedp.Run(a.ctx, chromedp.Evaluate[int](`document.querySelectorAll("#et-graph .edge-inferred").length`))
+		return err == nil && n == 2
+	}, func() string { return "the graph does not show what the expressions connect\n" + a.outline(t) })
 	a.shot("template-edit")
 	p.presses(t, "button", "Publish")
 	a.says(t, "web v1 is published")
