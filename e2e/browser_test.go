@@ -102,8 +102,13 @@ func (b *browser) look(role, name string) ([]thing, error) {
 	if err != nil {
 		return nil, err
 	}
+	return b.lookUnder(ctx, doc.Result.ObjectID, role, name)
+}
+
+// lookUnder lists the elements of a role and name in the part of the page below an object.
+func (b *browser) lookUnder(ctx context.Context, root runtime.RemoteObjectID, role, name string) ([]thing, error) {
 	res, err := chromedp.Call(ctx, accessibility.QueryAXTree, accessibility.QueryAXTreeParams{
-		ObjectID: doc.Result.ObjectID, Role: role, AccessibleName: name,
+		ObjectID: root, Role: role, AccessibleName: name,
 	})
 	if err != nil {
 		return nil, err

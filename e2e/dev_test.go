@@ -15,7 +15,7 @@ func TestDev(t *testing.T) {
 	t.Run("all", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T, *server){
 			"walkthrough": walkthrough, "contract": contract, "manifests": manifests, "failures": failures,
-			"refusals": refusals, "secrets": secrets,
+			"refusals": refusals, "secrets": secrets, "authoring": authoring,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
