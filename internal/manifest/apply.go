@@ -74,6 +74,7 @@ func (s *Service) Apply(ctx context.Context, projectID string, docs []*Document,
 	slices.SortStableFunc(ordered, func(a, b *Document) int { return a.Kind.rank() - b.Kind.rank() })
 	a := &applier{
 		Service: s, options: o, known: known, home: projectID, state: map[key]*outcome{}, pending: map[string]bool{}, compiled: map[key]*template.Compiled{},
+		unread: map[key]bool{},
 	}
 	out := make([]Result, 0, len(ordered))
 	for _, d := range ordered {
@@ -108,6 +109,8 @@ type applier struct {
 	pending  map[string]bool // projects
 	previews template.Previews
 	compiled map[key]*template.Compiled
+	// unread are the templates whose code was not read, for its repository would be made by these documents.
+	unread map[key]bool
 }
 
 // job is one document being applied.

@@ -157,3 +157,47 @@ func TestForeignDocumentsFitBerthsOwn(t *testing.T) {
 		require.NoError(t, err)
 	}
 }
+
+// What only a repository could tell that is still to be made is left unchecked, and said so.
+func TestADryRunCannotReadARepositoryThatIsStillToBeMade(t *testing.T) {
+	t.Parallel()
+	f := setup(t, dbtest.SQLite(t))
+	dir, commit := gitRepository(t)
+	commit(serviceModule)
+	text := `apiVersion: berth.dev/v1
+kind: Repository
+metadata: {name: infra}
+spec: {endpoint: "file://` + dir + `"}
+---
+apiVersion: berth.dev/v1
+kind: ResourceTemplate
+metadata: {name: service}
+spec: {version: v1, versionState: active, source: {repository: infra, path: service}}
+---
+apiVersion: berth.dev/v1
+kind: EnvironmentTemplate
+metadata: {name: web}
+spec:
+  version: v1
+  versionState: active
+  resources: [{name: service, template: service}]
+---
+apiVersion: berth.dev/v1
+kind: Environment
+metadata: {name: web-1}
+spec: {template: {name: web}}
+`
+	before := f.dump(t)
+	results := f.apply(t, text, manifest.Options{DryRun: true})
+	require.Equal(t, before, f.dump(t))
+	require.Len(t, results, 4)
+	for _, r := range results {
+		require.Nil(t, r.Error, "%s: %v", r.Name, r.Error)
+		require.Equal(t, manifest.Created, r.Change, r.Name)
+		require.Equal(t, r.Kind != manifest.KindRepository, len(r.Warnings) == 1, "%s: %v", r.Name, r.Warnings)
+	}
+	for _, r := range f.apply(t, text, manifest.Options{}) {
+		require.Nil(t, r.Error, "%s: %v", r.Name, r.Error)
+		require.Equal(t, manifest.Created, r.Change, r.Name)
+	}
+}
