@@ -147,14 +147,3 @@ func (b *browser) says(t *testing.T, text string) {
 		return err == nil && ok
 	}, func() string { return fmt.Sprintf("the page does not say %q\n%s", text, b.outline(t)) })
 }
-
-// at waits until the page with that path is shown and has loaded.
-func (b *browser) at(t *testing.T, path string) {
-	t.Helper()
-	until(t, patience, func() bool {
-		ctx, cancel := b.soon()
-		defer cancel()
-		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf(`location.pathname === %q && document.readyState === "complete"`, path)))
-		return err == nil && ok
-	}, func() string { return fmt.Sprintf("%s is not shown\n%s", path, b.outline(t)) })
-}

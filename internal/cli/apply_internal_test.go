@@ -338,6 +338,8 @@ func TestCodeIsPackedWithWhatItCalls(t *testing.T) {
 	w.write("tree/modules/app/main.tf", "module \"x\" {\n  source = \"../common\"\n}\n")
 	w.write("tree/modules/common/main.tf", "output \"x\" { value = 1 }\n")
 	w.write("tree/modules/unused/main.tf", "output \"x\" { value = 1 }\n")
+	require.Contains(t, w.do(exitInvalid, "", "apply", "-f", filepath.Join(w.dir, "tree")).out, "without git those below its own")
+	w.write("tree/.git/HEAD", "ref: refs/heads/main\n")
 	got := w.do(exitOK, "", "apply", "-f", filepath.Join(w.dir, "tree"))
 	require.Equal(t, "resourcetemplate/app v1 created\n", got.out)
 	require.Contains(t, got.err, ": 2 files\n", "what is not called stays")

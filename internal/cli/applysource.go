@@ -118,25 +118,17 @@ func packFolder(ctx context.Context, file, folder string) (*bundle.Bundle, error
 	return b, nil
 }
 
-// sourceRoot is the folder that a module may reach into: the git work tree that holds it, else the folder of the
-// document. Nothing outside is ever read, whatever a module calls.
+// sourceRoot is the folder that a module may reach into, which dir has to be in.
 func sourceRoot(base, dir string) (string, error) {
-	for at := dir; ; at = filepath.Dir(at) {
-		if _, err := os.Lstat(filepath.Join(at, ".git")); err == nil {
-			return at, nil
-		}
-		if at == filepath.Dir(at) {
-			break
-		}
-	}
-	abs, err := filepath.Abs(base)
+	own, err := filepath.Abs(base)
 	if err != nil {
 		return "", err
 	}
-	for !within(abs, dir) {
-		abs = filepath.Dir(abs)
+	root := "/" + manifest.WorkTree(os.DirFS("/"), strings.TrimPrefix(own, "/"))
+	if !within(root, dir) {
+		return "", fmt.Errorf("source.folder: %s lies outside %s; a document may name folders of its git work tree, or without git those below its own", dir, root)
 	}
-	return abs, nil
+	return root, nil
 }
 
 func within(parent, child string) bool {

@@ -14,6 +14,19 @@ const TestFile = "berth.test.yaml"
 // ignoreFile marks a folder in which no documents are looked for.
 const ignoreFile = ".berthignore"
 
+// WorkTree is the folder that documents in dir may take code from: the git work tree that holds it, else dir itself.
+// Nothing outside is ever read, whatever a document names or a module calls.
+func WorkTree(files fs.FS, dir string) string {
+	for at := dir; ; at = path.Dir(at) {
+		if _, err := fs.Stat(files, path.Join(at, ".git")); err == nil {
+			return at
+		}
+		if at == path.Dir(at) {
+			return dir
+		}
+	}
+}
+
 // FileNames lists the files of a folder that may hold documents: *.yaml, *.yml and *.json, in it and below, but those
 // that say how templates are tested. Folders that begin with a dot are left out, and so are those that hold code (*.tf,
 // *.tofu), for what lies in a module belongs to it, and those that hold a file .berthignore.

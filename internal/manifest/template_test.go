@@ -248,8 +248,8 @@ func TestBadDocuments(t *testing.T) {
 		"unknown field":  {"versionState: active, source", "versionstate: active, source", `unknown field spec.versionstate; did you mean versionState?`},
 		"unknown kind":   {"kind: ResourceTemplate", "kind: Pod", `the kind "Pod" is not known`},
 		"wrong version":  {"berth.dev/v1", "v1", `use berth.dev/v1`},
-		"no folder":      {"folder: module", "folder: nothing", "cannot be read"},
-		"leads out":      {"folder: module", "folder: ../../x", "leads out of the folder"},
+		"no folder":      {"folder: module", "folder: nothing", `there is no folder "nothing" beside the document`},
+		"leads out":      {"folder: module", "folder: ../../x", "lies outside app"},
 		"bad choice":     {"[3, 5]", "[3, five]", `the choice "five" must be a number`},
 		"bad value":      {"value: 3", "value: big", "must be a number"},
 		"bad variable":   {"name: size", "name: sise", `did you mean "size"?`},
@@ -320,4 +320,19 @@ func TestDraftsKeepTheirProblems(t *testing.T) {
 		require.Equal(t, "7", string(got.Variables["size"]))
 		require.Equal(t, template.FromEnvironmentContext, got.Origins["size"])
 	})
+}
+
+// A document takes code from all of its git work tree, and without git from below its own folder only.
+func TestCodeBesideTheFolderOfTheDocument(t *testing.T) {
+	t.Parallel()
+	f := setup(t, dbtest.SQLite(t))
+	files := folder(sized)
+	text := string(files["app/template.yaml"].Data)
+	files["app/template.yaml"] = &fstest.MapFile{Data: []byte(strings.Replace(text, "folder: module", "folder: ../modules/app", 1))}
+	files["modules/app/main.tf"] = files["app/module/main.tf"]
+	_, err := f.publish(f.admin, "prj_demo", files)
+	require.ErrorContains(t, err, `"../modules/app" lies outside app`)
+	files[".git/HEAD"] = &fstest.MapFile{Data: []byte("ref: refs/heads/main\n")}
+	_, err = f.publish(f.admin, "prj_demo", files)
+	require.NoError(t, err)
 }

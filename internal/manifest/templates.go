@@ -215,15 +215,23 @@ func (a *applier) source(ctx context.Context, j *job, s *ResourceTemplateSpec, v
 	if a.options.Files == nil {
 		return fault.InvalidField("spec.source.folder", fmt.Sprintf("the folder %q was not uploaded; berth apply does that, or name a repository", name))
 	}
-	// The source is the folder of the file, so that modules may share others in it.
-	if path.IsAbs(name) || !fs.ValidPath(path.Clean(name)) {
-		return fault.InvalidField("spec.source.folder", fmt.Sprintf("%q leads out of the folder of the document", name))
+	at := path.Dir(j.File)
+	root, target := WorkTree(a.options.Files, at), path.Join(at, name)
+	below, inside := strings.CutPrefix(target+"/", root+"/")
+	if root == "." {
+		below, inside = target+"/", fs.ValidPath(target)
 	}
-	files, err := fs.Sub(a.options.Files, path.Dir(j.File))
+	if path.IsAbs(name) || !inside {
+		return fault.InvalidField("spec.source.folder", fmt.Sprintf("%q lies outside %s; a document may name folders of its git work tree, or without git those below its own", name, cmp.Or(root, ".")))
+	}
+	if info, err := fs.Stat(a.options.Files, target); err != nil || !info.IsDir() {
+		return fault.InvalidField("spec.source.folder", fmt.Sprintf("there is no folder %q beside the document", name))
+	}
+	files, err := fs.Sub(a.options.Files, root)
 	if err != nil {
 		return fmt.Errorf("opening the folder of %s: %w", j.File, err)
 	}
-	packed, err := bundle.Pack(ctx, files, name, bundle.DefaultLimits())
+	packed, err := bundle.Pack(ctx, files, cmp.Or(strings.Trim(below, "/"), "."), bundle.DefaultLimits())
 	if err != nil {
 		return err
 	}
