@@ -69,3 +69,28 @@ func TestWhatEnvironmentsNeedCannotBeDeleted(t *testing.T) {
 		require.NoError(t, w.contexts.Delete(w.author, prj, "logs"))
 	})
 }
+
+func TestAShareThatAnEnvironmentNeedsStays(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		const platform = "prj_platform"
+		_, _, err := w.contexts.Set(w.author, platform, "cloud", configcontext.Input{Env: []configcontext.Env{{Key: "A", Value: "b"}}})
+		require.NoError(t, err)
+		require.NoError(t, w.contexts.Share(w.author, platform, "cloud", []string{prj}))
+		w.module(prj, "net", "", runnertest.Script{})
+		w.template(prj, "net", "v1", template.EnvironmentSpec{
+			Contexts:  []template.ContextRef{{Name: "cloud"}},
+			Resources: []template.Resource{{Name: "net", Kind: template.KindResourceTemplate, Template: "net", Version: "v1"}},
+		})
+		w.create("one", "net", "v1")
+		require.Equal(t, run.StatusSucceeded, w.finish(w.environments.Deploy, "one").Status)
+
+		err = w.contexts.Share(w.author, platform, "cloud", nil)
+		require.ErrorIs(t, err, configcontext.ErrInUse)
+		require.ErrorContains(t, err, "environment one of project demo")
+		require.NoError(t, w.contexts.Share(w.author, platform, "cloud", []string{configcontext.Everyone}), "it still reaches the project")
+		require.Equal(t, run.StatusSucceeded, w.finish(w.environments.Destroy, "one").Status)
+		require.NoError(t, w.contexts.Share(w.author, platform, "cloud", nil))
+	})
+}
