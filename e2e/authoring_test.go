@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,6 +77,17 @@ func signedIn(t *testing.T, s *server, email, project string) author {
 	a.find(t, "main", "")
 	b.open(t, s.url()+"/p/"+project)
 	return a
+}
+
+// picture keeps a part of the page for the README.
+func (a author) picture(name, part string) {
+	a.t.Helper()
+	if !screenshots() {
+		return
+	}
+	_, err := chromedp.Run(a.ctx, chromedp.Evaluate[bool](fmt.Sprintf(`(document.querySelector(%q).scrollIntoView({block: "center"}), true)`, part)))
+	require.NoError(a.t, err)
+	a.screenshot(a.t, name, "light")
 }
 
 // shot keeps a picture of the page where somebody asked for it.
@@ -178,6 +190,7 @@ func (a author) resourceTemplates() {
 	plan.presses(t, "DisclosureTriangle", "More about this variable")
 	plan.writes(t, "textbox", "Allowed values", "small\nlarge")
 	a.shot("resource-template-edit")
+	a.picture("publish", "#read")
 	p.presses(t, "button", "Publish")
 	a.says(t, "service v1 is published")
 }
@@ -229,6 +242,7 @@ func (a author) environmentTemplate() {
 		return err == nil && n == 2
 	}, func() string { return "the graph does not show what the expressions connect\n" + a.outline(t) })
 	a.shot("template-edit")
+	a.picture("graph", "#et-graph")
 	p.presses(t, "button", "Publish")
 	a.says(t, "web v1 is published")
 }
