@@ -237,7 +237,7 @@ func (a author) environmentTemplate() {
 	}
 	p.ticks(t, "checkbox", "credentials")
 	a.says(t, "Nothing is wrong. It can be published.")
-	until(t, patience, func() bool {
+	until(t, seenWithin, func() bool {
 		n, err := chromedp.Run(a.ctx, chromedp.Evaluate[int](`document.querySelectorAll("#et-graph .edge-inferred").length`))
 		return err == nil && n == 2
 	}, func() string { return "the graph does not show what the expressions connect\n" + a.outline(t) })
@@ -268,7 +268,7 @@ func (a author) deploys() {
 	p.writes(t, "textbox", "Port", "99999")
 	a.says(t, "1 to 65535")
 	p.writes(t, "textbox", "Port", "8080")
-	until(t, patience, func() bool {
+	until(t, seenWithin, func() bool {
 		ok, err := chromedp.Run(a.ctx, chromedp.Evaluate[bool](`!document.body.innerText.includes("1 to 65535")`))
 		return err == nil && ok
 	}, func() string { return "the error stays\n" + a.outline(t) })

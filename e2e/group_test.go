@@ -3,15 +3,11 @@ package e2e_test
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/dom"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
-
-// patience is how long a part of a form may take to follow what was typed, on a machine that is busy.
-const patience = 45 * time.Second
 
 // group is a part of the page with a role and a name of its own, such as one row of a form. The page may draw it again
 // at any time, so it is looked up each time; the page as a whole is the group without a name.
@@ -55,7 +51,7 @@ func (g group) does(t *testing.T, role, name, what string, try func(thing) error
 	t.Helper()
 	var found []thing
 	var last error
-	until(t, patience, func() bool {
+	until(t, seenWithin, func() bool {
 		found, last = g.look(role, name)
 		if last != nil || len(found) != 1 {
 			return false
@@ -140,7 +136,7 @@ func (g group) ticks(t *testing.T, role, label string) {
 // says waits for a text in an element of the page.
 func (b *browser) says(t *testing.T, text string) {
 	t.Helper()
-	until(t, patience, func() bool {
+	until(t, seenWithin, func() bool {
 		ctx, cancel := b.soon()
 		defer cancel()
 		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf(`document.body.innerText.includes(%q)`, text)))
