@@ -2,7 +2,7 @@
 # Installs the Debian packages that the tests use, those that are missing only.
 set -euo pipefail
 
-packages=(postgresql chromium awscli podman runc)
+packages=(postgresql chromium awscli podman runc git openssh-client)
 missing=()
 for p in "${packages[@]}"; do
   if ! dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed'; then

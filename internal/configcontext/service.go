@@ -237,10 +237,7 @@ func (s *Service) refuseUsed(ctx context.Context, tx *db.Tx, row contextRow) err
 	if s.users == nil {
 		return nil
 	}
-	usedBy, err := s.users(ctx, tx, row.Name, func(projectID, ownerID string) (bool, error) {
-		found, _, err := s.find(ctx, tx, projectID, ownerID, []string{row.Name})
-		return len(found) == 1 && found[0].ID == row.ID, err
-	})
+	usedBy, err := s.users(ctx, tx, row.Name, s.means(ctx, tx, row))
 	if err != nil {
 		return fmt.Errorf("looking for users of a config context: %w", err)
 	}
@@ -250,47 +247,13 @@ func (s *Service) refuseUsed(ctx context.Context, tx *db.Tx, row contextRow) err
 	return nil
 }
 
-// place is where the name of a context is looked up: in the project of an environment,
-// for a template of an owner.
-type place struct{ project, owner string }
-
-// meanings finds where environments mean a context by its name.
-func (s *Service) meanings(ctx context.Context, tx *db.Tx, row contextRow) (map[place]bool, error) {
-	out := map[place]bool{}
-	if s.users == nil {
-		return out, nil
-	}
-	_, err := s.users(ctx, tx, row.Name, func(projectID, ownerID string) (bool, error) {
+// means tells whether the name of a context leads to this one in a project, from a
+// template of an owner.
+func (s *Service) means(ctx context.Context, tx *db.Tx, row contextRow) func(projectID, ownerID string) (bool, error) {
+	return func(projectID, ownerID string) (bool, error) {
 		found, _, err := s.find(ctx, tx, projectID, ownerID, []string{row.Name})
-		out[place{projectID, ownerID}] = len(found) == 1 && found[0].ID == row.ID
-		return false, err // go on to the others
-	})
-	if err != nil {
-		return nil, fmt.Errorf("looking for users of a config context: %w", err)
+		return len(found) == 1 && found[0].ID == row.ID, err
 	}
-	return out, nil
-}
-
-// refuseLost keeps the shares through which an environment that could not be destroyed
-// otherwise found a context.
-func (s *Service) refuseLost(ctx context.Context, tx *db.Tx, row contextRow, before map[place]bool) error {
-	if s.users == nil {
-		return nil
-	}
-	usedBy, err := s.users(ctx, tx, row.Name, func(projectID, ownerID string) (bool, error) {
-		if !before[place{projectID, ownerID}] {
-			return false, nil
-		}
-		found, _, err := s.find(ctx, tx, projectID, ownerID, []string{row.Name})
-		return len(found) != 1 || found[0].ID != row.ID, err
-	})
-	if err != nil {
-		return fmt.Errorf("looking for users of a config context: %w", err)
-	}
-	if usedBy != "" {
-		return ErrInUse.With("The config context %s is used by %s, which could not be destroyed without this share. Destroy these first.", row.Name, usedBy)
-	}
-	return nil
 }
 
 // Share sets with which projects a context is shared: project ids, or Everyone.
@@ -313,15 +276,12 @@ func (s *Service) Share(ctx context.Context, projectID, name string, with []stri
 		if slices.Equal(slices.Sorted(slices.Values(before.SharedWith)), want) {
 			return nil
 		}
-		used, err := s.meanings(ctx, tx, row)
+		usedBy, err := sharing.Reshare(ctx, tx, shares(), row.ID, want, name, s.users, s.means(ctx, tx, row))
 		if err != nil {
-			return err
+			return fmt.Errorf("sharing config context: %w", err)
 		}
-		if err := sharing.Replace(ctx, tx, shares(), row.ID, want); err != nil {
-			return err
-		}
-		if err := s.refuseLost(ctx, tx, row, used); err != nil {
-			return err
+		if usedBy != "" {
+			return ErrInUse.With("The config context %s is used by %s, which could not be destroyed without this share. Destroy these first.", name, usedBy)
 		}
 		return s.audit.Record(ctx, tx, audit.Entry{
 			Action: "context.share", ObjectKind: "context", ObjectID: string(row.ID), ObjectName: name, ProjectID: projectID,

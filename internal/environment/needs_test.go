@@ -94,3 +94,29 @@ func TestAShareThatAnEnvironmentNeedsStays(t *testing.T) {
 		require.NoError(t, w.contexts.Share(w.author, platform, "cloud", nil))
 	})
 }
+
+func TestAShareThatATemplateNeedsStays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, dbtest.SQLite(t))
+	const platform = "prj_platform"
+	_, _, err := w.statics.Set(w.author, platform, "known", staticresource.Input{Variables: []staticresource.Variable{{Name: "id", Value: "vpc-1"}}})
+	require.NoError(t, err)
+	require.NoError(t, w.statics.Share(w.author, platform, "known", []string{prj}))
+	w.module(prj, "net", "variable \"id\" {\n  type = string\n}\n", runnertest.Script{})
+	value := `$(resource["known"].output.id)$`
+	w.template(prj, "net", "v1", template.EnvironmentSpec{
+		Resources: []template.Resource{
+			{Name: "known", Kind: template.KindStatic, Static: "known"},
+			{Name: "net", Kind: template.KindResourceTemplate, Template: "net", Version: "v1"},
+		},
+		Variables: []template.Variable{{Name: "id", ValueType: "expression", Value: &value}},
+	})
+	err = w.statics.Share(w.author, platform, "known", nil)
+	require.ErrorIs(t, err, staticresource.ErrInUse)
+	require.ErrorContains(t, err, "environment template net v1 of project demo")
+	known, err := w.statics.Get(w.author, platform, "known")
+	require.NoError(t, err)
+	require.Equal(t, []string{prj}, known.SharedWith, "nothing is changed by what is refused")
+	require.NoError(t, w.templates.SetEnvironmentState(w.author, prj, "net", "v1", template.Disabled))
+	require.NoError(t, w.statics.Share(w.author, platform, "known", nil))
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/berthdev/berth/internal/configcontext"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/environment"
+	"github.com/berthdev/berth/internal/project"
 	"github.com/berthdev/berth/internal/run"
 	"github.com/berthdev/berth/internal/runner"
 	"github.com/berthdev/berth/internal/runner/runnertest"
@@ -56,7 +57,7 @@ func newWorld(t *testing.T, d *db.DB) *world {
 	require.NoError(t, err)
 	log := audit.New(audit.Deps{DB: d})
 	quiet := slog.New(slog.NewTextHandler(logWriter{t}, &slog.HandlerOptions{Level: slog.LevelError + 1}))
-	w.statics = staticresource.New(staticresource.Deps{DB: d, Audit: log, Keyring: keys, Users: template.StaticNeeds(environment.TemplateUsers)})
+	w.statics = staticresource.New(staticresource.Deps{DB: d, Audit: log, Keyring: keys, Projects: project.New(project.Deps{DB: d, Audit: log}), Users: template.StaticNeeds(environment.TemplateUsers)})
 	w.contexts = configcontext.New(configcontext.Deps{DB: d, Audit: log, Keyring: keys, Users: template.ContextNeeds(environment.TemplateUsers)})
 	bundles := bundle.NewStore(bucket, filepath.Join(dir, "bundles"))
 	w.templates, err = template.New(template.Deps{

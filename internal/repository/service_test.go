@@ -22,6 +22,7 @@ import (
 	"github.com/berthdev/berth/internal/fault"
 	"github.com/berthdev/berth/internal/repository"
 	"github.com/berthdev/berth/internal/secret"
+	"github.com/berthdev/berth/internal/tofu/tofutest"
 )
 
 func newService(t *testing.T, d *db.DB) *repository.Service {
@@ -333,7 +334,7 @@ func TestGitEnviron(t *testing.T) {
 	t.Run("ssh", func(t *testing.T) {
 		t.Parallel()
 		if _, err := exec.LookPath("ssh"); err != nil {
-			t.Skip("there is no ssh program")
+			tofutest.SkipOrFail(t, "needs ssh on PATH: make setup installs it")
 		}
 		key, signer := newKey(t, "canary-passphrase")
 		server, other := newSSHServer(t, signer.PublicKey()), newSSHServer(t, signer.PublicKey())

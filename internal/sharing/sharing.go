@@ -115,3 +115,34 @@ func Pick[T any](candidates []T, place func(T) (owner, name string), names []str
 // is the one in question that is found by it in a project, from a template that
 // ownerID owns.
 type UsersFunc func(ctx context.Context, q db.Querier, name string, means func(projectID, ownerID string) (bool, error)) (usedBy string, err error)
+
+// Reshare is Replace for a thing that others find by its name. It returns, in words,
+// who needs the thing and would not find it any more; the change must be undone then.
+// users and means are those of UsersFunc; nobody needs anything when users is nil.
+func Reshare[ID ~string](ctx context.Context, tx *db.Tx, t Table, id ID, with []string, name string, users UsersFunc,
+	means func(projectID, ownerID string) (bool, error),
+) (usedBy string, err error) {
+	if users == nil {
+		return "", Replace(ctx, tx, t, id, with)
+	}
+	type place struct{ project, owner string }
+	before := map[place]bool{}
+	_, err = users(ctx, tx, name, func(projectID, ownerID string) (bool, error) {
+		found, err := means(projectID, ownerID)
+		before[place{projectID, ownerID}] = found
+		return false, err // go on to the others
+	})
+	if err != nil {
+		return "", err
+	}
+	if err := Replace(ctx, tx, t, id, with); err != nil {
+		return "", err
+	}
+	return users(ctx, tx, name, func(projectID, ownerID string) (bool, error) {
+		if !before[place{projectID, ownerID}] {
+			return false, nil
+		}
+		found, err := means(projectID, ownerID)
+		return !found, err
+	})
+}

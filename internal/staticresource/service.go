@@ -249,10 +249,7 @@ func (s *Service) refuseUsed(ctx context.Context, tx *db.Tx, r Static) error {
 	if s.users == nil {
 		return nil
 	}
-	usedBy, err := s.users(ctx, tx, r.Name, func(_, ownerID string) (bool, error) {
-		found, _, err := s.find(ctx, tx, ownerID, []string{r.Name})
-		return len(found) == 1 && found[0].ID == r.ID, err
-	})
+	usedBy, err := s.users(ctx, tx, r.Name, s.means(ctx, tx, r))
 	if err != nil {
 		return fmt.Errorf("looking for users of a static resource: %w", err)
 	}
@@ -262,9 +259,18 @@ func (s *Service) refuseUsed(ctx context.Context, tx *db.Tx, r Static) error {
 	return nil
 }
 
+// means tells whether the name of a static resource leads to this one from a template
+// of an owner.
+func (s *Service) means(ctx context.Context, tx *db.Tx, r Static) func(projectID, ownerID string) (bool, error) {
+	return func(_, ownerID string) (bool, error) {
+		found, _, err := s.find(ctx, tx, ownerID, []string{r.Name})
+		return len(found) == 1 && found[0].ID == r.ID, err
+	}
+}
+
 // Share sets with which projects a static resource is shared: project ids, or
 // Everyone. Templates of those projects may use its values; nobody there can read
-// the sensitive ones.
+// the sensitive ones. A share that templates in use need stays.
 func (s *Service) Share(ctx context.Context, projectID, name string, with []string) error {
 	if err := s.projects.AuthorizeShare(ctx, projectID, with, object(name)); err != nil {
 		return err
@@ -278,8 +284,12 @@ func (s *Service) Share(ctx context.Context, projectID, name string, with []stri
 		if slices.Equal(slices.Sorted(slices.Values(before.SharedWith)), want) {
 			return nil
 		}
-		if err := sharing.Replace(ctx, tx, shares(), before.ID, want); err != nil {
-			return err
+		usedBy, err := sharing.Reshare(ctx, tx, shares(), before.ID, want, name, s.users, s.means(ctx, tx, before))
+		if err != nil {
+			return fmt.Errorf("sharing static resource: %w", err)
+		}
+		if usedBy != "" {
+			return ErrInUse.With("The static resource %s is used by %s, which could not do without this share. Disable or delete these first, and destroy the environments made of them.", name, usedBy)
 		}
 		return s.audit.Record(ctx, tx, audit.Entry{
 			Action: "static_resource.share", ObjectKind: kind, ObjectID: string(before.ID), ObjectName: name, ProjectID: projectID,

@@ -19,6 +19,7 @@ import (
 	"github.com/berthdev/berth/internal/apptest"
 	"github.com/berthdev/berth/internal/runner/runnertest"
 	"github.com/berthdev/berth/internal/tofu"
+	"github.com/berthdev/berth/internal/tofu/tofutest"
 	"github.com/berthdev/berth/internal/trial"
 )
 
@@ -219,7 +220,7 @@ func TestTheSampleForReal(t *testing.T) {
 	status, err := m.Status(t.Context())
 	require.NoError(t, err)
 	if status.Tofu == nil {
-		t.Skip("there is no OpenTofu here; make setup installs it")
+		tofutest.SkipOrFail(t, "needs OpenTofu: make setup installs it")
 	}
 	o := options(t)
 	o.Toolchain = tofu.Config{TofuPath: status.Tofu.Path, Providers: tofu.ProvidersFromRegistry, NoDownload: true, NoBuild: true}
