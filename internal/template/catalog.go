@@ -107,6 +107,9 @@ type VersionView struct {
 	Sandbox *configcontext.Sandbox
 }
 
+// CheckContexts is Service.CheckContexts for what is known of the version already.
+func (v *VersionView) CheckContexts() error { return noContext(v.Template, v.MissingContexts) }
+
 // View returns a version of an environment template as a developer may see it.
 // An empty version means the one activated last.
 func (s *Service) View(ctx context.Context, projectID, name, version string) (*VersionView, error) {

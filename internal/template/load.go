@@ -214,11 +214,15 @@ func (s *Service) CheckContexts(ctx context.Context, projectID string, c *Compil
 		}
 		missing = append(missing, names...)
 	}
+	return noContext(c.Version.Template, missing)
+}
+
+func noContext(template string, missing []string) error {
 	if len(missing) == 0 {
 		return nil
 	}
 	return ErrNoContext.With("Template %s needs the config context %s, which this project has not; an Infrastructure Admin can create it in the project.",
-		c.Version.Template, strings.Join(missing, ", "))
+		template, strings.Join(missing, ", "))
 }
 
 // Sandbox returns the sandbox that environments of this version in the project

@@ -56,6 +56,11 @@ func (s *server) newView(w http.ResponseWriter, r *http.Request, form url.Values
 		return v, nil, err
 	}
 	v.Summary = summaryOf(version, *card)
+	missing := s.Templates.CheckContexts(r.Context(), sc.id, version)
+	if missing != nil && !errors.Is(missing, template.ErrNoContext) {
+		return v, nil, missing
+	}
+	v.Missing = messageOf(missing)
 	inputs := version.Inputs()
 	for i, f := range inputFields(inputs, form, inputPrefix) {
 		in := inputs[i]

@@ -234,6 +234,31 @@ func TestTemplateVersions(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, v.status)
 }
 
+// What a deploy would not find is said before anybody fills in a form.
+func TestTemplateSaysWhichContextIsMissing(t *testing.T) {
+	t.Parallel()
+	s := apptest.Start(t, apptest.Options{})
+	v := signedIn(t, s, apptest.Admin)
+	v.get("/p/demo/contexts/new")
+	v.submit("Create context", url.Values{"name": {"cloud"}, "env.0.key": {"A"}, "env.0.value": {"b"}})
+	v.get(templatesPath + "/new")
+	form := wired()
+	form["context"] = []string{"cloud"}
+	v.submit("Publish", form)
+	const missing = "Template web needs the config context cloud, which this project has not"
+	pages := []string{templatesPath + "/web", "/p/demo/environments/new?template=web"}
+	for _, page := range pages {
+		v.get(page)
+		require.NotContains(t, v.text("main"), missing, page)
+	}
+	v.get("/p/demo/contexts/cloud")
+	v.submit("Delete context", url.Values{"confirm": {"cloud"}})
+	for _, page := range pages {
+		v.get(page)
+		require.Contains(t, v.text("main"), missing, page)
+	}
+}
+
 func (v *visitor) html() string {
 	v.t.Helper()
 	html, err := v.doc.Html()

@@ -145,7 +145,7 @@ func fillTemplatePage(v *views.TemplatePage, view *template.VersionView, t templ
 			}
 		}
 	}
-	v.Versions = versionRows(t, view, sc)
+	v.Versions, v.Missing = versionRows(t, view, sc), messageOf(view.CheckContexts())
 	return nil
 }
 
@@ -158,6 +158,14 @@ func versionRows(t template.Summary, view *template.VersionView, sc scope) []vie
 		})
 	}
 	return out
+}
+
+// messageOf is what an error says, and nothing for none.
+func messageOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 func defaultFrom(in template.Input) string {

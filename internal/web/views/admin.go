@@ -135,6 +135,8 @@ type TemplatePage struct {
 	// developers yet.
 	Author      *TemplateAuthor
 	Unpublished bool
+	// Missing says which contexts a deploy would not find; empty when it finds all.
+	Missing string
 }
 
 // TemplateVersion is one version of a template.

@@ -229,6 +229,7 @@ type NewEnvironment struct {
 	AdvancedOpen bool
 	Summary      NewSummary
 	Error        string // about the whole form
+	Missing      string // says which contexts a deploy would not find
 	Allowed      bool
 	MissingRole  string
 }
