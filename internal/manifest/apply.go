@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/repository"
 	"github.com/berthdev/berth/internal/template"
 )
 
@@ -73,8 +74,7 @@ func (s *Service) Apply(ctx context.Context, projectID string, docs []*Document,
 	ordered := slices.Clone(docs)
 	slices.SortStableFunc(ordered, func(a, b *Document) int { return a.Kind.rank() - b.Kind.rank() })
 	a := &applier{
-		Service: s, options: o, known: known, home: projectID, state: map[key]*outcome{}, pending: map[string]bool{}, compiled: map[key]*template.Compiled{},
-		unread: map[key]bool{},
+		Service: s, options: o, known: known, home: projectID, state: map[key]*outcome{}, repositories: s.Repositories, pending: map[string]bool{}, compiled: map[key]*template.Compiled{},
 	}
 	out := make([]Result, 0, len(ordered))
 	for _, d := range ordered {
@@ -108,9 +108,9 @@ type applier struct {
 	// In a dry run, what would have been saved.
 	pending  map[string]bool // projects
 	previews template.Previews
-	compiled map[key]*template.Compiled
-	// unread are the templates whose code was not read, for its repository would be made by these documents.
-	unread map[key]bool
+	// repositories reads those that would have been saved, too.
+	repositories *repository.Service
+	compiled     map[key]*template.Compiled
 }
 
 // job is one document being applied.

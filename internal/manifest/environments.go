@@ -55,12 +55,6 @@ func (a *applier) createEnvironment(ctx context.Context, j *job, spec *Environme
 	values, _ := given.inputs()
 	in := environment.CreateInput{ProjectID: j.projectID, Name: j.Name, Template: spec.Template.Name, Version: string(spec.Template.Version), Inputs: values}
 	shown := given
-	if a.unread[key{kind: KindEnvironmentTemplate, project: j.result.Project, name: spec.Template.Name}] {
-		shown.hide(func(string) bool { return true }) // which are sensitive is not known
-		j.compare(nil, Manifest{Spec: &shown})
-		j.warn("the code behind template %s was not read, so the variables were not checked", spec.Template.Name)
-		return nil
-	}
 	if c := a.previewed(j, spec); c != nil {
 		if c.Version.State != template.Active {
 			return template.ErrNotUsable.With("Version %q of template %q is %s; choose an active version.", c.Version.Version, in.Template, c.Version.State)

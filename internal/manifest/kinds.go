@@ -119,8 +119,12 @@ func (a *applier) repository(ctx context.Context, j *job, s *RepositorySpec) err
 		}
 		j.secret("spec.credentials." + field)
 	}
-	if j.result.Change == Unchanged || a.options.DryRun {
+	if j.result.Change == Unchanged {
 		return nil
+	}
+	if a.options.DryRun {
+		a.repositories, err = a.repositories.Pretend(ctx, j.projectID, j.Name, in)
+		return err
 	}
 	_, _, err = a.Repositories.Set(ctx, j.projectID, j.Name, in)
 	return err

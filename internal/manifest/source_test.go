@@ -158,16 +158,17 @@ func TestForeignDocumentsFitBerthsOwn(t *testing.T) {
 	}
 }
 
-// What only a repository could tell that is still to be made is left unchecked, and said so.
-func TestADryRunCannotReadARepositoryThatIsStillToBeMade(t *testing.T) {
+// A dry run reads what the repositories would hold that the same documents make or change.
+func TestADryRunReadsARepositoryThatIsStillToBeMade(t *testing.T) {
 	t.Parallel()
 	f := setup(t, dbtest.SQLite(t))
 	dir, commit := gitRepository(t)
 	commit(serviceModule)
-	text := `apiVersion: berth.dev/v1
+	documents := func(endpoint string) string {
+		return `apiVersion: berth.dev/v1
 kind: Repository
 metadata: {name: infra}
-spec: {endpoint: "file://` + dir + `"}
+spec: {endpoint: "` + endpoint + `"}
 ---
 apiVersion: berth.dev/v1
 kind: ResourceTemplate
@@ -185,19 +186,28 @@ spec:
 apiVersion: berth.dev/v1
 kind: Environment
 metadata: {name: web-1}
-spec: {template: {name: web}}
+spec: {template: {name: web}, variables: [{name: vpc_id, value: vpc-1}, {name: replicas, value: many}]}
 `
+	}
+	here := documents("file://" + dir)
+	good := strings.Replace(here, "many", "2", 1)
 	before := f.dump(t)
-	results := f.apply(t, text, manifest.Options{DryRun: true})
-	require.Equal(t, before, f.dump(t))
-	require.Len(t, results, 4)
-	for _, r := range results {
-		require.Nil(t, r.Error, "%s: %v", r.Name, r.Error)
-		require.Equal(t, manifest.Created, r.Change, r.Name)
-		require.Equal(t, r.Kind != manifest.KindRepository, len(r.Warnings) == 1, "%s: %v", r.Name, r.Warnings)
+	refused := byName(f.apply(t, here, manifest.Options{DryRun: true}), manifest.KindEnvironment, "web-1")
+	require.ErrorContains(t, refused.Error, "must be a number")
+	elsewhere := f.apply(t, documents("file://"+dir+"-gone"), manifest.Options{DryRun: true})
+	require.ErrorContains(t, byName(elsewhere, manifest.KindResourceTemplate, "service").Error, "spec.source.repository")
+	for _, dry := range []bool{true, false} {
+		for _, r := range f.apply(t, good, manifest.Options{DryRun: dry}) {
+			require.Nil(t, r.Error, "%s: %v", r.Name, r.Error)
+			require.Equal(t, manifest.Created, r.Change, r.Name)
+			require.Empty(t, r.Warnings)
+		}
+		if dry {
+			require.Equal(t, before, f.dump(t))
+		}
 	}
-	for _, r := range f.apply(t, text, manifest.Options{}) {
-		require.Nil(t, r.Error, "%s: %v", r.Name, r.Error)
-		require.Equal(t, manifest.Created, r.Change, r.Name)
-	}
+	// One that would be changed is read as it would be, and stays as it is.
+	moved := strings.NewReplacer("file://"+dir, "file://"+dir+"-gone", "version: v1", "version: v2").Replace(good)
+	r := byName(f.apply(t, moved, manifest.Options{DryRun: true}), manifest.KindResourceTemplate, "service")
+	require.ErrorContains(t, r.Error, "-gone")
 }

@@ -136,11 +136,7 @@ func (a *applier) saveResource(ctx context.Context, j *job, want Manifest, spec 
 		if !save && !reread {
 			return nil
 		}
-		if repo := spec.Source.Repository; a.made(j, KindRepository, repo) {
-			a.unread[j.unversioned()] = true
-			j.warn("these documents make the repository %s, so the code in it was not read", repo)
-			return nil
-		}
+		in.Repositories = a.repositories
 		preview, err := a.Templates.PreviewResource(ctx, in, spec)
 		if err != nil {
 			return err
@@ -169,14 +165,6 @@ func (a *applier) saveResource(ctx context.Context, j *job, want Manifest, spec 
 	}
 	return nil
 }
-
-// made reports whether a document before this one makes an object of its project that is not there yet.
-func (a *applier) made(j *job, kind Kind, name string) bool {
-	before := a.state[key{kind: kind, project: j.result.Project, name: name}]
-	return before != nil && before.change == Created
-}
-
-func (j *job) unversioned() key { return key{kind: j.Kind, project: j.result.Project, name: j.Name} }
 
 // commit notes that the code is of another commit than before.
 func (j *job) commit(before, after *template.ResourceVersion) {
@@ -309,13 +297,6 @@ func (a *applier) saveEnvironmentTemplate(ctx context.Context, j *job, want Mani
 	if a.options.DryRun {
 		if !save && !again {
 			return nil
-		}
-		for _, r := range spec.Resources {
-			if a.unread[key{kind: KindResourceTemplate, project: j.result.Project, name: r.Template}] {
-				a.unread[j.unversioned()] = true
-				j.warn("the code of resource template %s was not read, so this was checked by itself only", r.Template)
-				return nil
-			}
 		}
 		c, err := a.Templates.PreviewEnvironment(ctx, in, spec.domain(), a.previews)
 		if err != nil {

@@ -28,11 +28,7 @@ func (s *Service) GitEnviron(ctx context.Context, projectID, name string) (env, 
 	// The helpers of whoever runs the server know credentials of theirs.
 	e.config("credential.helper", "")
 	if name != "" {
-		r, err := s.find(ctx, projectID, name)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		held, err := s.unseal(r)
+		r, held, err := s.open(ctx, projectID, name)
 		if err != nil {
 			return nil, nil, nil, err
 		}

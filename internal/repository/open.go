@@ -19,11 +19,7 @@ func (s *Service) Open(ctx context.Context, projectID, name, revision string) (*
 	if err := s.audit.Authorize(ctx, authz.RepositoryRead, projectID, auditObject(name)); err != nil {
 		return nil, err
 	}
-	r, err := s.find(ctx, projectID, name)
-	if err != nil {
-		return nil, err
-	}
-	secrets, err := s.unseal(r)
+	r, secrets, err := s.open(ctx, projectID, name)
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +60,7 @@ func (s *Service) Test(ctx context.Context, projectID, name string) (Verdict, er
 	if err := s.audit.Authorize(ctx, authz.RepositoryRead, projectID, auditObject(name)); err != nil {
 		return Verdict{}, err
 	}
-	r, err := s.find(ctx, projectID, name)
-	if err != nil {
-		return Verdict{}, err
-	}
-	secrets, err := s.unseal(r)
+	r, secrets, err := s.open(ctx, projectID, name)
 	if err != nil {
 		return Verdict{}, err
 	}

@@ -33,6 +33,7 @@ type Service struct {
 	allowFile bool
 	tempDir   string
 	limits    Limits
+	pretended map[place]pretended // never changed once it is set
 }
 
 // New returns the service.

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ func (s *Service) Read(ctx context.Context, projectID string, spec ResourceSpec)
 	if spec.Source.Empty() {
 		return nil, fault.InvalidField("spec.source", "names no source; give a repository, or an upload")
 	}
-	r, err := s.read(ctx, projectID, spec, nil)
+	r, err := s.read(ctx, s.repositories, projectID, spec, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -73,14 +74,16 @@ type openedSource struct {
 	close   func() error
 	project string
 	source  Source
+	// repositories is what it was opened with; nil for an upload where there is none.
+	repositories *repository.Service
 }
 
 // read fetches and completes a source. known is a version with the same source,
 // whose bundle is taken when the code turns out to be the same; it may be nil.
 // What is wrong with the source is a problem; its own failures are errors.
-func (s *Service) read(ctx context.Context, projectID string, spec ResourceSpec, known *ResourceVersion) (*Reading, error) {
+func (s *Service) read(ctx context.Context, repositories *repository.Service, projectID string, spec ResourceSpec, known *ResourceVersion) (*Reading, error) {
 	out := &Reading{Source: spec.Source}
-	opened, err := s.openSource(ctx, projectID, spec.Source)
+	opened, err := s.openSource(ctx, repositories, projectID, spec.Source)
 	if p, ok := sourceProblem(err, spec.Source); ok {
 		out.Problems = []Problem{p}
 		return out, nil
@@ -187,10 +190,10 @@ func (s *Service) vendored(ctx context.Context, opened *openedSource, packed *bu
 	req := vendor.Request{
 		Bundle: packed, Terraform: spec.Provider.Name == Terraform, Constraint: spec.Provider.Version, AllowFileGit: s.allowFileGit,
 	}
-	if s.repositories != nil {
+	if opened.repositories != nil {
 		// Without the name of a repository it is the environment for public ones.
 		system := authz.WithSubject(ctx, authz.System("publishing"))
-		env, secrets, cleanup, err := s.repositories.GitEnviron(system, opened.project, opened.source.Repository)
+		env, secrets, cleanup, err := opened.repositories.GitEnviron(system, opened.project, opened.source.Repository)
 		if err != nil {
 			return nil, err
 		}
@@ -206,7 +209,7 @@ func (s *Service) vendored(ctx context.Context, opened *openedSource, packed *bu
 	return res, nil
 }
 
-func (s *Service) openSource(ctx context.Context, projectID string, src Source) (*openedSource, error) {
+func (s *Service) openSource(ctx context.Context, repositories *repository.Service, projectID string, src Source) (*openedSource, error) {
 	if src.Upload != "" {
 		if _, err := s.useUpload(ctx, projectID, src.Upload); err != nil {
 			return nil, err
@@ -218,20 +221,20 @@ func (s *Service) openSource(ctx context.Context, projectID string, src Source) 
 		if err != nil {
 			return nil, err
 		}
-		return &openedSource{fs: fsys, close: closer.Close, project: projectID, source: src}, nil
+		return &openedSource{fs: fsys, close: closer.Close, project: projectID, source: src, repositories: repositories}, nil
 	}
-	if s.repositories == nil {
+	if repositories == nil {
 		return nil, errors.New("there is no service that reads repositories")
 	}
 	revision := src.Revision
 	if src.Commit != "" {
 		revision = src.Commit
 	}
-	c, err := s.repositories.Open(ctx, projectID, src.Repository, revision)
+	c, err := repositories.Open(ctx, projectID, src.Repository, revision)
 	if err != nil {
 		return nil, err
 	}
-	return &openedSource{fs: c.FS, commit: c.Commit, close: c.Close, project: projectID, source: src}, nil
+	return &openedSource{fs: c.FS, commit: c.Commit, close: c.Close, project: projectID, source: src, repositories: repositories}, nil
 }
 
 // sourceProblem turns a failure to fetch, which is the source's and not ours, into
@@ -311,7 +314,7 @@ func (s *Service) sourceOf(ctx context.Context, in SaveInput, spec ResourceSpec)
 		spec.Source, spec.Bundle = old.Spec.Source, old.Spec.Bundle
 		return spec, &old.Module, nil, nil
 	}
-	r, err := s.read(ctx, in.ProjectID, spec, old)
+	r, err := s.read(ctx, cmp.Or(in.Repositories, s.repositories), in.ProjectID, spec, old)
 	if err != nil {
 		return spec, nil, nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/db"
 	"github.com/berthdev/berth/internal/fault"
+	"github.com/berthdev/berth/internal/repository"
 	"github.com/berthdev/berth/internal/template/bundle"
 )
 
@@ -44,6 +45,9 @@ type SaveInput struct {
 	// OrDraft saves a version that should be active as a draft when its problems
 	// stop it from being active.
 	OrDraft bool
+	// Repositories reads sources in place of the service's own, for a preview of what
+	// repositories would hold that are not stored yet.
+	Repositories *repository.Service
 	// OnlyNew refuses to change a version that exists. IfUnchangedSince, when set, is the
 	// UpdatedAt that the caller has seen: a version changed since then is not overwritten.
 	OnlyNew          bool
@@ -59,7 +63,7 @@ func (s *Service) SaveResource(ctx context.Context, in SaveInput, spec ResourceS
 	if err := s.audit.Authorize(ctx, authz.TemplateWrite, in.ProjectID, k.object(in.Name)); err != nil {
 		return nil, "", err
 	}
-	in.Lenient = false
+	in.Lenient, in.Repositories = false, nil
 	in, spec, module, problems, err := s.prepareResource(ctx, in, spec)
 	if err != nil {
 		return nil, "", err
