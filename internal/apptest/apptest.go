@@ -85,6 +85,7 @@ func Start(t *testing.T, o Options) *Server {
 	require.NoError(t, err)
 	s := &Server{URL: a.URL(), DataDir: o.DataDir, t: t, stop: stop, done: make(chan error, 1)}
 	go func() { s.done <- a.Run(ctx) }()
+	t.Cleanup(func() { endSteps(t, o.DataDir) }) // after the stop, which is the later one
 	t.Cleanup(s.Stop)
 	s.awaitReady()
 	return s
