@@ -208,7 +208,7 @@ func (f environmentFacts) graph() views.Graph {
 func (f environmentFacts) upstreamNodes() []views.GraphNode {
 	var nodes []views.GraphNode
 	for _, u := range f.version.Upstreams {
-		n := views.GraphNode{Name: u.Name, Kind: "static resource " + u.Static, Exists: true}
+		n := views.GraphNode{Name: u.Name, Kind: "static resource " + u.Static, Exists: true, Icon: kindIcon(u.Kind)}
 		if u.Kind == template.KindEnvironment {
 			n.Kind, n.Exists, n.Sentence = "environment "+u.Environment, false, "does not exist yet"
 			for _, o := range f.near.Uses {

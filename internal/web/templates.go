@@ -190,7 +190,7 @@ func ruleWord(in template.Input) string {
 func templateGraph(g template.Graph) views.Graph {
 	var nodes []views.GraphNode
 	for _, n := range g.Nodes {
-		node := views.GraphNode{Name: n.Name, Kind: nodeKind(n)}
+		node := views.GraphNode{Name: n.Name, Kind: nodeKind(n), Icon: kindIcon(n.Kind)}
 		for _, e := range g.Edges {
 			if e.To == n.Name {
 				node.DependsOn = append(node.DependsOn, e.From)
