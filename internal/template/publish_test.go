@@ -101,6 +101,33 @@ func TestSaveFromRepository(t *testing.T) {
 	})
 }
 
+// Whoever reads a source publishes it next; the tool has done its work by then. What it was not content with, it is asked
+// again.
+func TestWhatWasReadIsPublishedWithoutTheToolAgain(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dbtest.SQLite(t))
+	f.repo(t, map[string]string{"app/main.tf": smallModule, "bad/main.tf": smallModule + "output \"o\" {\n  value = 1\n}\n"})
+	reading, err := f.Read(f.system, demo, fromRepo("app"))
+	require.NoError(t, err)
+	v, _, err := f.SaveResource(f.system, version("app", "v1", template.Active), fromRepo("app"))
+	require.NoError(t, err)
+	require.Equal(t, reading.Bundle, v.Spec.Bundle)
+	require.Equal(t, 1, f.vendor.calls)
+	terraform := fromRepo("app")
+	terraform.Provider.Name = template.Terraform
+	_, err = f.Read(f.system, demo, terraform)
+	require.NoError(t, err)
+	require.Equal(t, 2, f.vendor.calls, "another tool has not seen it")
+
+	f.vendor.problems = []bundle.Problem{{Severity: bundle.Error, File: "main.tf", Line: 3, Message: "module far cannot be fetched"}}
+	for calls := 3; calls <= 4; calls++ {
+		reading, err = f.Read(f.system, demo, fromRepo("bad"))
+		require.NoError(t, err)
+		require.Contains(t, problemsText(reading.Problems), "module far cannot be fetched")
+		require.Equal(t, calls, f.vendor.calls)
+	}
+}
+
 func TestSameSourceHasTheSameDigest(t *testing.T) {
 	t.Parallel()
 	eachService(t, func(t *testing.T, f *fixture) {

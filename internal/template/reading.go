@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/berthdev/berth/internal/authz"
 	"github.com/berthdev/berth/internal/db"
@@ -144,8 +145,49 @@ func (s *Service) readBefore(ctx context.Context, projectID string, packed *bund
 	return nil, nil
 }
 
+// completedKey names code that was completed. The project and the repository are in
+// it, for their credentials decide which modules can be fetched.
+type completedKey struct {
+	project, repository, digest, folder string
+	provider                            Provider
+}
+
+// completed is what came of completing code, with nothing missing.
+type completed struct {
+	bundle BundleRef
+	module bundle.Module
+	at     time.Time
+}
+
+// Whoever reads a source publishes it next: the tool need not do the same again.
+const (
+	completedFor  = 10 * time.Minute
+	mostCompleted = 64
+)
+
+func (s *Service) completedBefore(key completedKey) (completed, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, ok := s.completed[key]
+	return c, ok && s.db.Now().Sub(c.at) < completedFor
+}
+
+func (s *Service) keepCompleted(key completedKey, c completed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.completed) >= mostCompleted {
+		clear(s.completed)
+	}
+	s.completed[key] = c
+}
+
 // complete adds modules and the lock file to packed code and stores it.
 func (s *Service) complete(ctx context.Context, opened *openedSource, packed *bundle.Bundle, spec ResourceSpec, out *Reading) error {
+	key := completedKey{opened.project, opened.source.Repository, packed.Digest, packed.Dir, spec.Provider}
+	if c, ok := s.completedBefore(key); ok {
+		out.Bundle, out.Module, out.Problems = c.bundle, c.module, c.module.Problems
+		return nil
+	}
 	res, err := s.vendored(ctx, opened, packed, spec)
 	if err != nil {
 		return err
@@ -161,6 +203,9 @@ func (s *Service) complete(ctx context.Context, opened *openedSource, packed *bu
 	out.Bundle.Incomplete = res.Skipped || res.Failed()
 	if res.Skipped {
 		out.addMissingModules(bundle.WalkModules(opened.fs, cleanFolder(spec.Source.Path)))
+	}
+	if !out.Bundle.Incomplete {
+		s.keepCompleted(key, completed{out.Bundle, out.Module, s.db.Now()})
 	}
 	return nil
 }

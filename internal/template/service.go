@@ -88,6 +88,8 @@ type Service struct {
 
 	mu       sync.Mutex
 	compiled map[string]*Compiled
+	// completed is what the tool has made of code lately, for those who publish what they have just read.
+	completed map[completedKey]completed
 }
 
 // New returns the service.
@@ -100,7 +102,7 @@ func New(deps Deps) (*Service, error) {
 		deps.Projects = project.New(project.Deps{DB: deps.DB, Audit: deps.Audit})
 	}
 	return &Service{
-		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, statics: deps.Statics, bundles: deps.Bundles, compiler: c, compiled: map[string]*Compiled{},
+		db: deps.DB, audit: deps.Audit, contexts: deps.Contexts, statics: deps.Statics, bundles: deps.Bundles, compiler: c, compiled: map[string]*Compiled{}, completed: map[completedKey]completed{},
 		projects: deps.Projects, keys: deps.Keyring, repositories: deps.Repositories, vendor: deps.Vendor, allowFileGit: deps.AllowFileGit, users: deps.EnvironmentUsers,
 		applied: deps.AppliedFunc,
 	}, nil
